@@ -1,0 +1,31 @@
+"""Attention routing for several reference subjects in one picture, in pure torch.
+
+The sequence is `[T | CT1 … CTc | X | CI1 … CIc | extra]`: prompt, condition prompts, target
+picture, condition images, references that belong to no subject. Nothing here knows a host.
+"""
+
+from .affinity import affinity, phrase_weights
+from .boxes import Box, box_from_pixels, inside_boxes
+from .layout import SubjectTokens, TokenLayout
+from .mask import routing_mask
+from .owners import assign
+from .phrases import find_phrase, find_phrases
+from .positions import POSITIONS, reference_ids
+from .routed import routed_attention
+
+__all__ = [
+    "POSITIONS",
+    "Box",
+    "SubjectTokens",
+    "TokenLayout",
+    "affinity",
+    "assign",
+    "box_from_pixels",
+    "find_phrase",
+    "find_phrases",
+    "inside_boxes",
+    "phrase_weights",
+    "reference_ids",
+    "routed_attention",
+    "routing_mask",
+]

@@ -1,0 +1,89 @@
+"""Where everything sits in the sequence `[T | CT1 … CTc | X | CI1 … CIc | extra]`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SubjectTokens:
+    """One condition: its reference, where the prompt names it, and its condition prompt."""
+
+    image: tuple[int, int]  # tokens of CI as rows × columns
+    phrase: tuple[int, ...]  # indices into T
+    text: int = 0  # tokens of CT; 0 = no condition prompt
+
+    def __post_init__(self) -> None:
+        if min(self.image) < 1:
+            raise ValueError(f"A reference needs at least 1 × 1 tokens, found {self.image}.")
+        if self.text < 0:
+            raise ValueError(f"A condition prompt cannot have {self.text} tokens.")
+
+
+@dataclass(frozen=True)
+class TokenLayout:
+    """Slices of the joint sequence; the same for every sample of a batch."""
+
+    prompt: int  # tokens of T
+    target: tuple[int, int]  # tokens of X as rows × columns
+    subjects: tuple[SubjectTokens, ...] = ()
+    extra: int = 0  # image tokens after the last CI that belong to no subject
+
+    def __post_init__(self) -> None:
+        if self.prompt < 1:
+            raise ValueError(f"The prompt needs at least one token, found {self.prompt}.")
+        if min(self.target) < 1:
+            raise ValueError(f"The target needs at least 1 × 1 tokens, found {self.target}.")
+        if self.extra < 0:
+            raise ValueError(f"There cannot be {self.extra} extra tokens.")
+        for i, subject in enumerate(self.subjects):
+            if any(not 0 <= p < self.prompt for p in subject.phrase):
+                raise ValueError(
+                    f"The phrase of subject {i + 1} points at prompt tokens {subject.phrase}, "
+                    f"but the prompt has {self.prompt} tokens."
+                )
+
+    @property
+    def count(self) -> int:
+        """c, the number of subjects."""
+        return len(self.subjects)
+
+    @property
+    def text_length(self) -> int:
+        """T and every CT: what a model takes as its text stream."""
+        return self.prompt + sum(s.text for s in self.subjects)
+
+    @property
+    def target_length(self) -> int:
+        """n, the number of target tokens."""
+        return self.target[0] * self.target[1]
+
+    @property
+    def length(self) -> int:
+        """The whole sequence."""
+        return self.extra_slice.stop
+
+    @property
+    def T(self) -> slice:  # noqa: N802 - the papers' letter
+        return slice(0, self.prompt)
+
+    @property
+    def X(self) -> slice:  # noqa: N802 - the papers' letter
+        return slice(self.text_length, self.text_length + self.target_length)
+
+    @property
+    def extra_slice(self) -> slice:
+        start = self.X.stop + sum(_area(s) for s in self.subjects)
+        return slice(start, start + self.extra)
+
+    def CT(self, i: int) -> slice:  # noqa: N802 - the papers' letters
+        start = self.prompt + sum(s.text for s in self.subjects[:i])
+        return slice(start, start + self.subjects[i].text)
+
+    def CI(self, i: int) -> slice:  # noqa: N802 - the papers' letters
+        start = self.X.stop + sum(_area(s) for s in self.subjects[:i])
+        return slice(start, start + _area(self.subjects[i]))
+
+
+def _area(subject: SubjectTokens) -> int:
+    return subject.image[0] * subject.image[1]

@@ -1,0 +1,168 @@
+"""Routed attention without masks: the table in mask.py as one dense call per kind of query.
+
+Each kind of query sees a fixed set of keys, so no L × L mask is ever made and every attention
+backend runs at full speed. Target tokens are sorted by owner, attended subject by subject, and
+put back in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .layout import TokenLayout
+
+Attend = Callable[..., Tensor]
+Parts = list[slice]
+
+
+def routed_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    layout: TokenLayout,
+    owner: Tensor | None = None,
+    static: bool = True,
+    attend: Attend | None = None,
+    mask: Tensor | None = None,
+    strength: Sequence[float] | None = None,
+) -> Tensor:
+    """Attention along the routes: q, k, v [B,H,L,D] -> [B,H,L,D].
+
+    `owner` int64 [B,n] routes target tokens (−1 = to no subject); None = to every subject.
+    `attend(q, k, v)` does one dense call, all [B,H,·,D], and never gets an empty query.
+    `mask`, additive float that broadcasts to [B,H,L,L], is added to the scores: `attend(q, k, v,
+    mask)` then gets the part that belongs to its rows and columns.
+    `strength[i]` blends what tokens of subject i see: 0 = without their condition, 1 = with it.
+    """
+    call = _Call(attend or _attend, mask, layout.length, q.device)
+    everything = [slice(0, layout.length)]
+    if layout.count == 0 or (owner is None and not static):
+        return call(q, k, v, everything, everything)
+
+    # The one order of columns that serves everybody: T and extra in front, a subject's own
+    # behind X. Tokens of X see it whole, a condition its end, T and extra its beginning.
+    common = [layout.T, layout.extra_slice, layout.X]
+    conditions = [[layout.CT(i), layout.CI(i)] for i in range(layout.count)]
+    keys, values = (_Columns(t, common, conditions) for t in (k, v))
+    out = q.new_empty(*q.shape[:3], v.shape[-1])
+
+    def fill(rows: Parts, kk: Tensor, vv: Tensor, columns: Parts) -> None:
+        rows = [part for part in rows if part.stop > part.start]
+        result = call(_take(q, rows), kk, vv, rows, columns)
+        for part, piece in zip(rows, result.split(_sizes(rows), 2)):
+            out[:, :, part] = piece
+
+    if static:
+        fill([layout.T, layout.extra_slice], keys.common(), values.common(), common)
+        if owner is None:
+            fill([layout.X], k, v, everything)
+    else:
+        others = [slice(0, layout.X.start), slice(layout.X.stop, layout.length)]
+        fill(others, k, v, everything)
+
+    owned = None if owner is None else _rows_by_owner(owner, layout)
+    for i in range(-1, layout.count):
+        s = 0.0 if i < 0 else 1.0 if strength is None else float(strength[i])
+        if i >= 0:
+            kk, vv, columns = keys.subject(i), values.subject(i), [*common, *conditions[i]]
+            if static:
+                end = layout.prompt + layout.extra
+                fill(conditions[i], kk[:, :, end:], vv[:, :, end:], columns[2:])
+        for b, rows in enumerate(owned[i + 1] if owned else ()):
+            if len(rows) == 0:
+                continue
+            queries, sample = q[b : b + 1].index_select(2, rows), slice(b, b + 1)
+            if s != 0:
+                piece = call(queries, kk[sample], vv[sample], rows, columns, b)
+            if s != 1:
+                plain = call(queries, keys.common()[sample], values.common()[sample], rows, common, b)
+                piece = plain if s == 0 else torch.lerp(plain, piece, s)
+            out[b].index_copy_(1, rows, piece[0])
+    return out
+
+
+def _rows_by_owner(owner: Tensor, layout: TokenLayout) -> list[list[Tensor]]:
+    """Places in the sequence of the target tokens of nobody, subject 0, 1, …, sample by sample."""
+    n, count = layout.target_length, layout.count
+    if owner.ndim != 2 or owner.shape[1] != n:
+        raise ValueError(f"Owners are [batch, {n}], one per target token; found {[*owner.shape]}.")
+    ids = torch.arange(-1, count, device=owner.device)
+    sizes = (owner[..., None] == ids).sum(1).tolist()  # the one wait for the device
+    if any(sum(of_sample) != n for of_sample in sizes):
+        raise ValueError(f"Owners lie in -1 … {count - 1}.")
+    order = owner.argsort(dim=1, stable=True) + layout.X.start
+    split = [rows.split(of_sample) for rows, of_sample in zip(order, sizes)]
+    return [[rows[i] for rows in split] for i in range(count + 1)]
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+
+def _sizes(parts: Parts) -> list[int]:
+    return [part.stop - part.start for part in parts]
+
+
+def _take(t: Tensor, parts: Parts) -> Tensor:
+    """The sequence parts of t [B,H,L,D], in order; a view where one part is enough."""
+    return t[:, :, parts[0]] if len(parts) == 1 else torch.cat([t[:, :, p] for p in parts], 2)
+
+
+class _Call:
+    """`attend`, with the rows and columns of the mask that belong to one call, if there is one."""
+
+    def __init__(self, attend: Attend, mask: Tensor | None, length: int, device: torch.device):
+        self.attend, self.mask = attend, mask
+        if mask is not None:
+            self.mask = mask[(None,) * (4 - mask.ndim)].expand(-1, -1, length, length)
+            self.places = torch.arange(length, device=device)
+
+    def __call__(
+        self, q: Tensor, k: Tensor, v: Tensor, rows: Parts | Tensor, columns: Parts, b: int = 0
+    ) -> Tensor:
+        if self.mask is None:
+            return self.attend(q, k, v)
+        mask = self.mask
+        if mask.shape[0] > q.shape[0]:  # one sample's call
+            mask = mask[b : b + 1]
+        if not isinstance(rows, Tensor):
+            rows = torch.cat([self.places[part] for part in rows])
+        columns = torch.cat([self.places[part] for part in columns])
+        return self.attend(q, k, v, mask[:, :, rows[:, None], columns])
+
+
+class _Columns:
+    """Keys (or values) of T, extra and X, then with one subject's own behind them.
+
+    Without gradients the common part is copied once, with room behind it into which each
+    subject's few tokens are written in turn.
+    """
+
+    def __init__(self, source: Tensor, common: Parts, own: list[Parts]) -> None:
+        self.source, self.parts, self.own = source, common, own
+        self.length, self.room = sum(_sizes(common)), None
+        if not (torch.is_grad_enabled() and source.requires_grad):
+            longest = self.length + max(sum(_sizes(parts)) for parts in own)
+            self.room = source.new_empty(*source.shape[:2], longest, source.shape[3])
+            self._write(0, common)
+
+    def common(self) -> Tensor:
+        if self.room is None:
+            return _take(self.source, self.parts)
+        return self.room[:, :, : self.length]
+
+    def subject(self, i: int) -> Tensor:
+        """Valid until the next subject is asked for."""
+        if self.room is None:
+            return _take(self.source, [*self.parts, *self.own[i]])
+        return self.room[:, :, : self._write(self.length, self.own[i])]
+
+    def _write(self, start: int, parts: Parts) -> int:
+        for part, size in zip(parts, _sizes(parts)):
+            self.room[:, :, start : start + size] = self.source[:, :, part]
+            start += size
+        return start
