@@ -19,9 +19,7 @@ class Box:
     bottom: float
 
 
-def box_from_pixels(
-    x: float, y: float, width: float, height: float, canvas: tuple[float, float]
-) -> Box:
+def box_from_pixels(x: float, y: float, width: float, height: float, canvas: tuple[float, float]) -> Box:
     """A box in pixels of a canvas (width, height), clipped to it; ValueError if nothing is left."""
     w, h = canvas
     box = Box(max(0.0, x / w), max(0.0, y / h), min(1.0, (x + width) / w), min(1.0, (y + height) / h))

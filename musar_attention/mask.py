@@ -1,12 +1,12 @@
 """Who may attend to whom as one dense mask: the oracle that the fast path is held against.
 
-    query              static on                  static off
-    T                  T, X, extra                everything
-    condition i        CTi, CIi, X                everything
-    X owned by k       T, X, extra, CTk, CIk      the same
-    X owned by nobody  T, X, extra                the same
-    X, no owners       T, X, extra, conditions    the same
-    extra              T, X, extra                everything
+query              static on                  static off
+T                  T, X, extra                everything
+condition i        CTi, CIi, X                everything
+X owned by k       T, X, extra, CTk, CIk      the same
+X owned by nobody  T, X, extra                the same
+X, no owners       T, X, extra, conditions    the same
+extra              T, X, extra                everything
 """
 
 from __future__ import annotations

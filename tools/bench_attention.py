@@ -136,7 +136,9 @@ def main() -> None:
     keep_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = getattr(torch, args.dtype)
-    name = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or platform.machine()
+    name = (
+        torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or platform.machine()
+    )
 
     cases = [(target, c) for target in TARGETS for c in COUNTS]
     rows, reached = [], []

@@ -1,0 +1,56 @@
+# make demo   a picture through a real ComfyUI        make test   everything
+# COMFYUI_PATH=… (and COMFYUI_PYTHON=…) uses a ComfyUI of your own instead of a fetched one.
+
+PYTHON ?= python3.11
+HOST ?= 0.30.0
+
+ifdef COMFYUI_PATH
+COMFY := $(abspath $(COMFYUI_PATH))
+PY := $(or $(COMFYUI_PYTHON),$(firstword $(wildcard $(COMFY)/.venv/bin/python $(COMFY)/venv/bin/python)))
+else
+COMFY := $(CURDIR)/.host/$(HOST)
+VENV := $(CURDIR)/$(if $(filter 0.30.0,$(HOST)),.venv,.venv-$(HOST))
+PY := $(VENV)/bin/python
+endif
+export COMFYUI_PATH := $(COMFY)
+export COMFYUI_PYTHON := $(PY)
+
+TIERS := core host server
+PYTEST = $(PY) -m pytest -c tests/pytest.ini
+
+.PHONY: help host demo test lint $(TIERS:%=test-%) bench-attention
+
+help:
+	@echo "make demo             a picture through a real ComfyUI, into output/"
+	@echo "make test             lint and every test: $(TIERS)"
+	@echo "make test-core        one tier; likewise test-host, test-server"
+	@echo "make host             fetch ComfyUI $(HOST) and its requirements (make demo and make test do it too)"
+	@echo "make bench-attention  measure routed attention, into docs/benchmarks.md"
+
+ifdef VENV
+host:
+	@$(PYTHON) tools/host.py --host $(HOST) --source $(COMFY) --venv $(VENV)
+else
+host:
+	@test -f "$(COMFY)/main.py" || { echo "COMFYUI_PATH is $(COMFY), and there is no main.py in it."; exit 1; }
+	@test -n "$(PY)" || { echo "No Python found for $(COMFY). Set COMFYUI_PYTHON to the one that runs it."; exit 1; }
+	@"$(PY)" -c "import torch, aiohttp" || { echo "$(PY) lacks ComfyUI's requirements. Set COMFYUI_PYTHON to the Python that runs it."; exit 1; }
+endif
+
+demo: host
+	@$(PY) -m demo.run
+
+test: lint $(TIERS:%=test-%)
+
+test-tools: host
+	@$(PY) -c "import pytest, hypothesis, ruff" || { echo "Tests need more: $(PY) -m pip install pytest hypothesis ruff"; exit 1; }
+
+lint: test-tools
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+$(TIERS:%=test-%): test-%: test-tools
+	$(PYTEST) tests/$*
+
+bench-attention: host
+	@$(PY) tools/bench_attention.py

@@ -1,0 +1,9 @@
+"""A companion pack that only the demo and the tests load: a text encoder small enough for a CPU.
+
+The stock FLUX text encoder cannot be made small, so its place is taken by a table of word
+vectors behind the host's own FLUX tokenizer.
+"""
+
+from .nodes import comfy_entrypoint
+
+__all__ = ["comfy_entrypoint"]

@@ -1,0 +1,125 @@
+"""Tiny random models that load through the stock loaders: FLUX, its VAE, a UNO LoRA, word vectors.
+
+The network is FLUX.1's own, block for block; only its width is 128 instead of 3072. The weights
+are random, so the pictures are noise: what runs is real, what it draws is not.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+WORDS = 32128  # T5's vocabulary
+WIDTH, POOLED = 64, 32  # of the text embeddings and the pooled one
+
+FLUX, VAE, TEXT, LORA = (
+    "tiny_flux.safetensors",
+    "tiny_vae.safetensors",
+    "tiny_text.safetensors",
+    "tiny_uno.safetensors",
+)
+
+
+def write_models(folder: Path) -> None:
+    """All four, into a ComfyUI models folder; files that are there stay."""
+    for kind, name, make in (
+        ("diffusion_models", FLUX, flux_weights),
+        ("vae", VAE, vae_weights),
+        ("text_encoders", TEXT, text_weights),
+        ("loras", LORA, uno_lora_weights),
+    ):
+        file = folder / kind / name
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            part = file.with_suffix(".part")
+            save_file(make(), part)
+            part.rename(file)
+
+
+def flux_weights(
+    hidden: int = 128,
+    depth: int = 19,
+    singles: int = 38,
+    guidance: bool = True,
+    channels: int = 16,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
+) -> dict[str, Tensor]:
+    """FLUX.1's state dict; without `guidance` it is schnell, with more `channels` Fill or Canny."""
+    import comfy.ops
+    from comfy.ldm.flux.model import Flux
+
+    net = Flux(
+        in_channels=channels,
+        out_channels=16,
+        vec_in_dim=POOLED,
+        context_in_dim=WIDTH,
+        hidden_size=hidden,
+        mlp_ratio=4.0,
+        num_heads=hidden // 128,
+        depth=depth,
+        depth_single_blocks=singles,
+        axes_dim=[16, 56, 56],
+        theta=10000,
+        patch_size=2,
+        qkv_bias=True,
+        guidance_embed=guidance,
+        txt_ids_dims=[],
+        dtype=dtype,
+        device="meta",
+        operations=comfy.ops.disable_weight_init,
+    )
+    return randomise(net, seed)
+
+
+def vae_weights(seed: int = 1) -> dict[str, Tensor]:
+    """A TAESD-shaped autoencoder of 16 channels."""
+    from comfy.taesd.taesd import TAESD
+
+    return randomise(TAESD(latent_channels=16), seed)
+
+
+def text_weights(seed: int = 2) -> dict[str, Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    return {
+        "words.weight": torch.randn(WORDS, WIDTH, generator=g),
+        "pool.weight": torch.randn(POOLED, WIDTH, generator=g),
+    }
+
+
+def uno_lora_weights(hidden: int = 128, rank: int = 4, seed: int = 3) -> dict[str, Tensor]:
+    """The published UNO LoRA's keys and shapes at this width."""
+    g = torch.Generator().manual_seed(seed)
+    outputs = {"qkv": 3 * hidden, "proj": hidden}
+    layers = [
+        (f"double_blocks.{i}", f"{n}_lora{s}", o)
+        for i in range(19)
+        for s in (1, 2)
+        for n, o in outputs.items()
+    ]
+    layers += [(f"single_blocks.{i}", f"{n}_lora", o) for i in range(38) for n, o in outputs.items()]
+    state = {}
+    for block, lora, out in layers:
+        key = f"{block}.processor.{lora}"
+        state[f"{key}.down.weight"] = torch.randn(rank, hidden, generator=g) / hidden**0.5
+        state[f"{key}.up.weight"] = torch.randn(out, rank, generator=g) * 0.05
+    return state
+
+
+def randomise(net: nn.Module, seed: int) -> dict[str, Tensor]:
+    """Weights that keep activations about their size: gain 1 over the inputs, scales 1, biases 0."""
+    g = torch.Generator().manual_seed(seed)
+    state = {}
+    for name, old in net.state_dict().items():
+        if old.ndim >= 2:
+            fan_in = old[0].numel()
+            value = torch.randn(old.shape, generator=g) * fan_in**-0.5
+        elif name.endswith("bias") or name == "vae_shift":
+            value = torch.zeros(old.shape)
+        else:
+            value = torch.ones(old.shape)
+        state[name] = value.to(old.dtype)
+    return state

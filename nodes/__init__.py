@@ -1,0 +1,18 @@
+"""The nodes: a schema and a short `execute` each."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from .conditioning import MusarConditioning
+from .routing import MusarRouting
+from .subject import MusarSubject
+
+
+class MusarExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return [MusarSubject, MusarConditioning, MusarRouting]
+
+
+async def comfy_entrypoint() -> MusarExtension:
+    return MusarExtension()

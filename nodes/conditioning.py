@@ -1,0 +1,140 @@
+"""MUSAR Conditioning: the prompt and its subjects, as one conditioning."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..musar_attention import POSITIONS
+from .host import notice
+from .host.boxes import place_boxes
+from .host.encode import encode_prompt, plan_subjects
+from .subject import SubjectType
+
+LIMIT = 16
+NAMES = [f"subject_{i}" for i in range(1, LIMIT + 1)]
+
+
+class MusarConditioning(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MusarConditioning",
+            display_name="MUSAR Conditioning",
+            category="MUSAR",
+            description="Encodes the prompt together with its subjects. Wire it to the sampler as "
+            "positive, and the model through MUSAR Routing.",
+            search_aliases=["multi subject prompt", "reference latent", "subject prompt", "boxes"],
+            inputs=[
+                io.Clip.Input(
+                    "clip", tooltip="FLUX text encoders: CLIP-L and T5-XXL (DualCLIPLoader, type flux)."
+                ),
+                io.Vae.Input("vae", tooltip="FLUX.1's VAE; it encodes the references."),
+                io.String.Input(
+                    "prompt",
+                    multiline=True,
+                    dynamic_prompts=True,
+                    tooltip="The whole picture in words. It must name every subject by its phrase.",
+                ),
+                io.Autogrow.Input(
+                    "subjects",
+                    template=io.Autogrow.TemplateNames(
+                        SubjectType.Input("subject", tooltip="From MUSAR Subject; up to 16."),
+                        names=NAMES,
+                        min=0,
+                    ),
+                    tooltip="The subjects. Several with the same phrase take its occurrences in order.",
+                ),
+                io.Int.Input(
+                    "reference_size",
+                    default=512,
+                    min=64,
+                    max=2048,
+                    step=16,
+                    tooltip="Long side of each reference in pixels. Smaller is faster and takes "
+                    "less memory; UNO was trained with 512 for one reference and 320 for several.",
+                ),
+                io.Combo.Input(
+                    "positions",
+                    options=list(POSITIONS),
+                    default="diagonal",
+                    tooltip="Where references lie for the model: diagonal for MUSAR and UNO "
+                    "weights, index for Kontext, column for OminiControl-style weights.",
+                ),
+                io.Float.Input(
+                    "guidance",
+                    default=3.5,
+                    min=0.0,
+                    max=100.0,
+                    step=0.1,
+                    tooltip="FLUX.1-dev's guidance, as in FluxGuidance. Schnell ignores it.",
+                ),
+                io.BoundingBox.Input(
+                    "boxes",
+                    optional=True,
+                    force_input=True,
+                    tooltip="Where subjects may be: box k is the k-th subject's, in pixels of the "
+                    "canvas. Subjects without a box may be anywhere.",
+                ),
+                io.Int.Input(
+                    "canvas_width",
+                    default=0,
+                    min=0,
+                    max=16384,
+                    tooltip="Width of the canvas that boxes were drawn on. 0 = the picture's; set "
+                    "it where a second pass has another size.",
+                ),
+                io.Int.Input(
+                    "canvas_height",
+                    default=0,
+                    min=0,
+                    max=16384,
+                    tooltip="Height of the canvas that boxes were drawn on. 0 = the picture's.",
+                ),
+            ],
+            outputs=[io.Conditioning.Output(tooltip="The positive conditioning for the sampler.")],
+            hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, **kwargs) -> str:
+        return notice.routing_in_queue()
+
+    @classmethod
+    def execute(
+        cls,
+        clip,
+        vae,
+        prompt,
+        subjects=None,
+        reference_size=512,
+        positions="diagonal",
+        guidance=3.5,
+        boxes=None,
+        canvas_width=0,
+        canvas_height=0,
+    ) -> io.NodeOutput:
+        cls._refuse_surplus()
+        wired = {name: subjects[name] for name in NAMES if (subjects or {}).get(name) is not None}
+        placed = place_boxes(boxes, list(wired), (canvas_width, canvas_height))
+        conditioning, stream = encode_prompt(clip, prompt, guidance)
+        if not wired:
+            return io.NodeOutput(conditioning)
+        conditioning = plan_subjects(
+            conditioning, clip, vae, prompt, stream, wired, placed, reference_size, positions
+        )
+        return io.NodeOutput(conditioning, ui=notice.warn_unrouted(cls.hidden))
+
+    @classmethod
+    def _refuse_surplus(cls) -> None:
+        """The host drops inputs that the schema does not have; a lost subject must not go unseen."""
+        if cls.hidden.dynprompt is None:
+            return
+        inputs = cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"]
+        surplus = [
+            i for i in inputs if i.startswith("subjects.") and i.removeprefix("subjects.") not in NAMES
+        ]
+        if surplus:
+            raise ValueError(
+                f"{', '.join(surplus)} cannot be used: subjects go from subjects.subject_1 to "
+                f"subjects.subject_{LIMIT}, {LIMIT} at most."
+            )

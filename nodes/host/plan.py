@@ -1,0 +1,63 @@
+"""What travels from MUSAR Conditioning to the model, and has no place in the host's own data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import comfy.conds
+from torch import Tensor
+
+from ...musar_attention import Box, box_from_pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What a MUSAR_SUBJECT socket carries."""
+
+    image: Tensor  # [1,H,W,3], 0 … 1
+    prompt: str  # the condition prompt, may be empty
+    phrase: str
+    strength: float
+
+
+@dataclass(frozen=True)
+class PixelBox:
+    """A box in pixels of a canvas; a canvas side of 0 is the picture's."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    canvas: tuple[int, int] = (0, 0)
+
+    def on(self, picture: tuple[int, int]) -> Box:
+        canvas = (self.canvas[0] or picture[0], self.canvas[1] or picture[1])
+        return box_from_pixels(self.x, self.y, self.width, self.height, canvas)
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedSubject:
+    phrase: tuple[int, ...]  # indices into T
+    text: Tensor | None  # the condition prompt's embeddings [1,·,context]; None = no prompt
+    strength: float
+    box: PixelBox | None
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Subjects in the order of the leading reference latents."""
+
+    subjects: tuple[PlannedSubject, ...]
+    positions: str
+    cropped: bool = False  # the sampler runs it on an area of the picture only
+
+
+class PlanCond(comfy.conds.CONDConstant):
+    """The plan among the model's conds; it learns here whether it is run on an area only."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self.on_area = replace(plan, cropped=True)
+
+    def process_cond(self, batch_size, area=None, **kwargs):  # noqa: ANN201 - the host's
+        return comfy.conds.CONDConstant(self.cond if area is None else self.on_area)

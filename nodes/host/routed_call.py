@@ -1,0 +1,167 @@
+"""One call of the diffusion model with subjects: positions, owners, attention."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ...musar_attention import (
+    SubjectTokens,
+    TokenLayout,
+    affinity,
+    assign,
+    inside_boxes,
+    phrase_weights,
+    reference_ids,
+    routed_attention,
+)
+from .boxes import OFF_CANVAS
+from .masks import additive
+from .plan import Plan
+
+if TYPE_CHECKING:
+    from .wrapper import Settings
+
+PATCH = 2  # latent cells of a token, each way
+LATENT = 8  # pixels of a latent cell, each way
+OVERRIDE = "optimized_attention_override"
+
+
+def lay_out(plan: Plan, x: Tensor, context: Tensor, references: list[Tensor]) -> TokenLayout:
+    """The layout of this call; references beyond the plan's are `extra`."""
+    subjects = tuple(
+        SubjectTokens(_tokens(latent), s.phrase, 0 if s.text is None else s.text.shape[1])
+        for s, latent in zip(plan.subjects, references)
+    )
+    native = (_tokens(latent) for latent in references[len(subjects) :])
+    return TokenLayout(context.shape[1], _tokens(x), subjects, sum(h * w for h, w in native))
+
+
+class RoutedCall:
+    """What the hooks of one model call share."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        layout: TokenLayout,
+        settings: Settings,
+        x: Tensor,
+        context: Tensor,
+        options: dict,
+        model: torch.nn.Module,
+    ) -> None:
+        self.plan, self.layout, self.settings = plan, layout, settings
+        self.chained: Callable | None = options.get(OVERRIDE)
+        self.doubles = len(model.double_blocks)
+        start, end = settings.sigmas
+        sigma = options.get("sigmas")
+        self.in_window = sigma is None or end <= float(sigma[0]) <= start
+        self.phrases = phrase_weights(layout, x.device)
+        self.allowed = self._allowed(x, context)
+        self.placed = self.attended = 0
+
+    def _allowed(self, x: Tensor, context: Tensor) -> Tensor | None:
+        """bool [B|1,n,c], None = every subject may own every token."""
+        allowed = None
+        if any(s.box for s in self.plan.subjects):
+            picture = (x.shape[-1] * LATENT, x.shape[-2] * LATENT)
+            try:
+                boxes = [s.box.on(picture) if s.box else None for s in self.plan.subjects]
+            except ValueError as error:
+                raise ValueError(f"boxes: {error}. {OFF_CANVAS}") from None
+            allowed = inside_boxes(boxes, self.layout.target).to(x.device)
+        silent = (context == 0).flatten(1).all(1)  # ConditioningZeroOut leaves the plan with no words
+        if silent.any():
+            speaking = ~silent[:, None, None].expand(-1, self.layout.target_length, self.layout.count)
+            allowed = speaking if allowed is None else allowed & speaking
+        return allowed
+
+    def place_references(self, args: dict) -> dict:
+        """The `post_input` patch: writes the position ids of our references."""
+        layout = self.layout
+        if (
+            args["txt"].shape[1] != layout.text_length
+            or args["img"].shape[1] != layout.length - layout.text_length
+        ):
+            raise ValueError(
+                f"The model works on {args['txt'].shape[1]} text and {args['img'].shape[1]} picture "
+                f"tokens where MUSAR Routing laid out {layout.text_length} and "
+                f"{layout.length - layout.text_length}: another node adds tokens inside the model. "
+                "Remove it (USO Style Reference does this)."
+            )
+        ids = args["img_ids"].clone()
+        begin = layout.X.start  # img_ids has no text in front
+        spans = [layout.CI(i) for i in range(layout.count)]
+        spans = [slice(s.start - begin, s.stop - begin) for s in spans]
+        target = ids[:, : layout.target_length]
+        placed = reference_ids(target, [ids[:, s] for s in spans], self.plan.positions)
+        for span, new in zip(spans, placed):
+            ids[:, span] = new
+        self.placed += 1
+        return {**args, "img_ids": ids}
+
+    def attention(self, func, q, k, v, heads, mask=None, **kwargs):  # noqa: ANN201
+        """The attention override: q, k, v [B,H,L,D] -> [B,L,H·D], along the routes."""
+        inner = func if self.chained is None else lambda *a, **kw: self.chained(func, *a, **kw)
+        length = self.layout.length
+        if q.ndim != 4 or (q.shape[2] != length and k.shape[2] != length):
+            return inner(q, k, v, heads, mask=mask, **kwargs)  # not the joint sequence
+        if q.shape[2] != k.shape[2]:
+            raise ValueError(
+                f"Attention has {q.shape[2]} queries and {k.shape[2]} keys where MUSAR Routing laid "
+                f"out {length} of both: a node caches references (Flux KV Cache). Remove it."
+            )
+        self.attended += 1
+        static, dynamic = self._switches(kwargs.get("transformer_options", {}))
+        batch, _, _, depth = q.shape
+
+        def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+            out = inner(q, k, v, heads, mask=mask, **kwargs)
+            return out.view(len(q), -1, heads, depth).transpose(1, 2)  # B L (H D) -> B H L D
+
+        owner = None
+        if dynamic:
+            owner = assign(affinity(q, k, self.layout, self.phrases), self.allowed)
+        out = routed_attention(
+            q,
+            k,
+            v,
+            self.layout,
+            owner,
+            static,
+            attend,
+            None if mask is None else additive(mask, q.dtype),
+            [s.strength for s in self.plan.subjects],
+        )
+        return out.transpose(1, 2).reshape(batch, length, heads * depth)  # B H L D -> B L (H D)
+
+    def _switches(self, options: dict) -> tuple[bool, bool]:
+        """Static and dynamic, both off outside the windows of steps and blocks."""
+        block = options.get("block_index", 0)
+        if options.get("block_type") == "single":
+            block += self.doubles
+        first, last = self.settings.blocks
+        if not (self.in_window and first <= block <= last):
+            return False, False
+        return self.settings.static, self.settings.dynamic
+
+    def require_routed(self) -> None:
+        """A picture that was not routed must not pass for one that was."""
+        if self.placed and not self.attended:
+            raise RuntimeError(
+                "MUSAR Routing was not asked for a single layer: another node took the attention "
+                "override for itself. Put that node before MUSAR Routing, or remove it."
+            )
+        if self.attended and not self.placed:
+            raise RuntimeError(
+                "MUSAR Routing could not place the references: another node replaced the model's "
+                "forward and leaves its post_input patches out. Remove that node."
+            )
+
+
+def _tokens(latent: Tensor) -> tuple[int, int]:
+    """Rows and columns of tokens; the host pads odd sides."""
+    return tuple(-(-side // PATCH) for side in latent.shape[-2:])

@@ -1,0 +1,96 @@
+"""MUSAR Routing: patch a FLUX.1 model so that each part of the picture sees its own subject."""
+
+from __future__ import annotations
+
+from comfy.patcher_extension import WrappersMP
+from comfy_api.latest import io
+
+from .host.keys import WRAPPER
+from .host.models import require_flux1
+from .host.wrapper import Routing, Settings
+
+
+class MusarRouting(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MusarRouting",
+            display_name="MUSAR Routing",
+            category="MUSAR",
+            description="Routes attention in a FLUX.1 model: every part of the picture sees the "
+            "reference of the subject it belongs to, and no other. Takes effect with MUSAR "
+            "Conditioning; on any other conditioning it changes nothing.",
+            search_aliases=["attention routing", "attention mask", "multi subject", "flux patch"],
+            inputs=[
+                io.Model.Input("model", tooltip="A FLUX.1 model: dev, schnell or Kontext."),
+                io.Boolean.Input(
+                    "static",
+                    default=True,
+                    tooltip="Static routing: prompt and references do not see each other, nor one "
+                    "reference another. On for MUSAR weights; off for UNO and Kontext, which "
+                    "were trained seeing everything.",
+                ),
+                io.Boolean.Input(
+                    "dynamic",
+                    default=True,
+                    tooltip="Dynamic routing: in every layer each part of the picture is given to "
+                    "the subject whose phrase it follows, and sees that reference alone.",
+                ),
+                io.Float.Input(
+                    "start_percent",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.001,
+                    advanced=True,
+                    tooltip="Routes from this share of the sampling on. Outside the window "
+                    "everything sees everything.",
+                ),
+                io.Float.Input(
+                    "end_percent",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.001,
+                    advanced=True,
+                    tooltip="Routes up to this share of the sampling.",
+                ),
+                io.Int.Input(
+                    "start_block",
+                    default=0,
+                    min=0,
+                    max=1000,
+                    advanced=True,
+                    tooltip="The first block that routes, counted through: FLUX.1 has double "
+                    "blocks 0 to 18 and single blocks 19 to 56.",
+                ),
+                io.Int.Input(
+                    "end_block",
+                    default=1000,
+                    min=0,
+                    max=1000,
+                    advanced=True,
+                    tooltip="The last block that routes.",
+                ),
+            ],
+            outputs=[io.Model.Output(tooltip="The model with routing. Loaders stay before this node.")],
+        )
+
+    @classmethod
+    def execute(
+        cls, model, static, dynamic, start_percent=0.0, end_percent=1.0, start_block=0, end_block=1000
+    ) -> io.NodeOutput:
+        require_flux1(model)
+        if start_percent > end_percent or start_block > end_block:
+            raise ValueError(
+                f"The window is empty: it goes from {start_percent:g} to {end_percent:g} of the "
+                f"steps and from block {start_block} to {end_block}. Start must not lie after end."
+            )
+        sampling = model.get_model_object("model_sampling")
+        sigmas = (sampling.percent_to_sigma(start_percent), sampling.percent_to_sigma(end_percent))
+        settings = Settings(static, dynamic, sigmas, (start_block, end_block))
+
+        patched = model.clone()
+        patched.remove_wrappers_with_key(WrappersMP.DIFFUSION_MODEL, WRAPPER)  # the last node decides
+        patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, WRAPPER, Routing(settings))
+        return io.NodeOutput(patched)

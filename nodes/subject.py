@@ -1,0 +1,67 @@
+"""MUSAR Subject: a reference image and the words that go with it."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from .host.images import cut_out
+from .host.plan import Subject
+
+SubjectType = io.Custom("MUSAR_SUBJECT")
+
+
+class MusarSubject(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MusarSubject",
+            display_name="MUSAR Subject",
+            category="MUSAR",
+            description="One subject you want in the picture: its reference image, and the words "
+            "by which the prompt names it.",
+            search_aliases=["reference subject", "subject reference", "multi subject", "UNO", "ip adapter"],
+            inputs=[
+                io.Image.Input("image", tooltip="The reference: one picture of the subject."),
+                io.String.Input(
+                    "prompt",
+                    default="",
+                    multiline=True,
+                    tooltip="The condition prompt: what the reference shows, such as 'a red toy "
+                    "robot'. Leave it empty for weights trained without one (UNO, Kontext).",
+                ),
+                io.String.Input(
+                    "phrase",
+                    default="",
+                    tooltip="The words that name this subject in the main prompt, such as 'robot'. "
+                    "Empty = the condition prompt, word for word.",
+                ),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="How much of its part of the picture follows the reference. 0 leaves "
+                    "the subject out. Between 0 and 1 it needs dynamic routing.",
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="White is the subject; the rest of the reference becomes plain white. "
+                    "Paint it in the mask editor, or invert the mask of a cut-out PNG.",
+                ),
+            ],
+            outputs=[SubjectType.Output(display_name="subject", tooltip="Goes into MUSAR Conditioning.")],
+        )
+
+    @classmethod
+    def execute(cls, image, prompt="", phrase="", strength=1.0, mask=None) -> io.NodeOutput:
+        if not 0 <= strength <= 1:
+            raise ValueError(f"strength is {strength:g}; it goes from 0 (left out) to 1 (full).")
+        named = phrase.strip() or prompt.strip()
+        if not named:
+            raise ValueError(
+                "phrase and prompt are both empty. Write into phrase the words that name this "
+                "subject in the main prompt, such as 'robot'."
+            )
+        return io.NodeOutput(Subject(cut_out(image, mask), prompt.strip(), named, float(strength)))
