@@ -110,13 +110,17 @@ def uno_lora_weights(hidden: int = 128, rank: int = 4, seed: int = 3) -> dict[st
 
 
 def randomise(net: nn.Module, seed: int) -> dict[str, Tensor]:
-    """Weights that keep activations about their size: gain 1 over the inputs, scales 1, biases 0."""
+    """Weights that keep activations about their size: gain 1 over the inputs, scales 1, biases 0.
+
+    Modulation gets half the gain: as in a trained FLUX it bends activations, it does not make them.
+    """
     g = torch.Generator().manual_seed(seed)
     state = {}
     for name, old in net.state_dict().items():
         if old.ndim >= 2:
             fan_in = old[0].numel()
-            value = torch.randn(old.shape, generator=g) * fan_in**-0.5
+            gain = 0.5 if "mod" in name else 1.0
+            value = torch.randn(old.shape, generator=g) * gain * fan_in**-0.5
         elif name.endswith("bias") or name == "vae_shift":
             value = torch.zeros(old.shape)
         else:

@@ -1,0 +1,224 @@
+"""A real ComfyUI in this process, with the pack loaded the way the host loads it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def pytest_configure(config):
+    if not os.environ.get("COMFYUI_PATH"):
+        pytest.exit("COMFYUI_PATH is not set: run `make test-host`, which fetches ComfyUI.", 2)
+    from demo.comfy_host import use_comfy
+
+    use_comfy()
+    import torch
+
+    torch.set_grad_enabled(False)
+
+
+@pytest.fixture(scope="session")
+def nodes():
+    """The host's node classes by id, after it loaded our pack and the demo's companion."""
+    import nodes
+
+    async def load():
+        await nodes.init_builtin_extra_nodes()
+        for pack in (ROOT, ROOT / "demo" / "comfy_pack"):
+            assert await nodes.load_custom_node(str(pack)), f"the host could not load {pack}"
+
+    asyncio.run(load())
+    return nodes.NODE_CLASS_MAPPINGS
+
+
+@pytest.fixture(scope="session")
+def pack(nodes):
+    """pack("nodes.host.plan") is that module in the copy of the pack that the host runs."""
+    name = nodes["MusarRouting"].__module__.removesuffix(".nodes.routing")
+    return lambda path: importlib.import_module(f"{name}.{path}")
+
+
+@pytest.fixture(scope="session")
+def call(nodes):
+    """call("VAELoader", vae_name=…) runs a node of the host or of ours and gives its outputs."""
+
+    def run(node_id, **inputs):
+        node = nodes[node_id]
+        if hasattr(node, "define_schema"):
+            clone = node.PREPARE_CLASS_CLONE({"hidden_inputs": {}})
+            return clone.execute(**inputs).args
+        return getattr(node(), node.FUNCTION)(**inputs)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory, nodes):
+    """A models folder of the host: files.diffusion_models / "x.safetensors" is found by loaders."""
+    import folder_paths
+
+    base = tmp_path_factory.mktemp("models")
+    folders = {}
+    for kind in ("diffusion_models", "vae", "text_encoders", "loras", "embeddings", "controlnet"):
+        folders[kind] = base / kind
+        folders[kind].mkdir()
+        folder_paths.add_model_folder_path(kind, str(folders[kind]), is_default=True)
+    return SimpleNamespace(**folders)
+
+
+@pytest.fixture(scope="session")
+def load_flux(call, files):
+    """load_flux(hidden=256, depth=2, …): a tiny random FLUX through the stock loader."""
+    from safetensors.torch import save_file
+
+    from demo.tiny import flux_weights
+
+    def load(hidden=256, depth=2, singles=3, **options):
+        weights = flux_weights(hidden, depth, singles, **options)
+        name = "-".join(f"{v}" for v in (hidden, depth, singles, *options.values())) + ".safetensors"
+        if not (files.diffusion_models / name).exists():
+            save_file(weights, files.diffusion_models / name)
+        return call("UNETLoader", unet_name=name, weight_dtype="default")[0]
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def flux(load_flux):
+    return load_flux()
+
+
+@pytest.fixture(scope="session")
+def vae(call, files):
+    from safetensors.torch import save_file
+
+    from demo.tiny import vae_weights
+
+    save_file(vae_weights(), files.vae / "tiny.safetensors")
+    return call("VAELoader", vae_name="tiny.safetensors")[0]
+
+
+@pytest.fixture(scope="session")
+def clip(call, files):
+    from safetensors.torch import save_file
+
+    from demo.tiny import text_weights
+
+    save_file(text_weights(), files.text_encoders / "tiny.safetensors")
+    return call("MusarDemoTextEncoder", text_encoder="tiny.safetensors")[0]
+
+
+@pytest.fixture(scope="session")
+def picture():
+    """picture(height, width, seed): a random IMAGE."""
+    import torch
+
+    def make(height=64, width=64, seed=0, channels=3):
+        g = torch.Generator().manual_seed(seed)
+        return torch.rand(1, height, width, channels, generator=g)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def condition(call, clip, vae, picture):
+    """condition("a dog and a robot", "dog", "robot"): a conditioning with a subject a phrase."""
+
+    def make(prompt, *phrases, sizes=(), prompts=(), strengths=(), reference_size=64, **options):
+        subjects = {}
+        for i, phrase in enumerate(phrases):
+            height, width = sizes[i] if i < len(sizes) else (64, 64)
+            subjects[f"subject_{i + 1}"] = call(
+                "MusarSubject",
+                image=picture(height, width, seed=i),
+                phrase=phrase,
+                prompt=prompts[i] if i < len(prompts) else "",
+                strength=strengths[i] if i < len(strengths) else 1.0,
+            )[0]
+        return call(
+            "MusarConditioning",
+            clip=clip,
+            vae=vae,
+            prompt=prompt,
+            subjects=subjects,
+            reference_size=reference_size,
+            **options,
+        )[0]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def route(call):
+    """route(model, static=…, dynamic=…): the model behind MUSAR Routing."""
+    return lambda model, static=True, dynamic=True, **o: call(
+        "MusarRouting", model=model, static=static, dynamic=dynamic, **o
+    )[0]
+
+
+@pytest.fixture(scope="session")
+def sample(call, condition):
+    """sample(model, positive): the latents of the stock KSampler."""
+    import torch
+
+    def run(model, positive, negative=None, size=(96, 80), batch=1, steps=2, cfg=1.0, latent=None, **options):
+        if latent is None:
+            latent = {"samples": torch.zeros(batch, 16, size[0] // 8, size[1] // 8)}
+        out = call(
+            "KSampler",
+            model=model,
+            seed=options.pop("seed", 7),
+            steps=steps,
+            cfg=cfg,
+            sampler_name="euler",
+            scheduler="simple",
+            positive=positive,
+            negative=negative or condition(""),
+            latent_image=latent,
+            denoise=options.pop("denoise", 1.0),
+        )[0]
+        assert not options
+        return out["samples"]
+
+    return run
+
+
+@pytest.fixture
+def owners(pack, monkeypatch):
+    """owners.seen: the owners of every layer, in order; owners.replay(list) hands them out again."""
+    module = pack("nodes.host.routed_call")
+    original, state = module.assign, SimpleNamespace(seen=[])
+
+    def record(affinity, allowed=None):
+        state.seen.append(original(affinity, allowed))
+        return state.seen[-1]
+
+    def replay(recorded):
+        left = iter(recorded)
+        monkeypatch.setattr(module, "assign", lambda affinity, allowed=None: next(left))
+
+    state.replay = replay
+    monkeypatch.setattr(module, "assign", record)
+    return state
+
+
+@pytest.fixture
+def dense(pack, monkeypatch):
+    """dense(): from now on routes are one call under the −inf mask, on the host's own backend."""
+    import torch
+
+    core, module = pack("musar_attention"), pack("nodes.host.routed_call")
+
+    def attention(q, k, v, layout, owner, static, attend, mask, strength):
+        allowed = core.routing_mask(layout, owner, static)[:, None]
+        bias = torch.zeros(allowed.shape, dtype=q.dtype).masked_fill_(~allowed, float("-inf"))
+        return attend(q, k, v, bias if mask is None else bias + mask)
+
+    return lambda: monkeypatch.setattr(module, "routed_attention", attention)

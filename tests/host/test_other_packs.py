@@ -1,0 +1,121 @@
+"""Other nodes on the same model: chained where they can be, named where they cannot."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+PROMPT = "a dog and a robot on the beach"
+OVERRIDE = "optimized_attention_override"
+
+
+@pytest.fixture
+def subjects(condition):
+    return condition(PROMPT, "dog", "robot")
+
+
+def _with_override(model, override):
+    other = model.clone()
+    other.model_options["transformer_options"][OVERRIDE] = override
+    return other
+
+
+def _with_wrapper(model, wrapper):
+    import comfy.patcher_extension as extension
+
+    other = model.clone()
+    other.add_wrapper_with_key(extension.WrappersMP.DIFFUSION_MODEL, "other", wrapper)
+    return other
+
+
+def test_an_override_before_ours_is_chained(flux, route, sample, subjects):
+    seen = []
+
+    def override(func, q, k, v, heads, **kwargs):
+        seen.append(q.shape[2])
+        return func(q, k, v, heads, **kwargs)
+
+    out = sample(route(_with_override(flux, override)), subjects)
+    assert torch.equal(out, sample(route(flux), subjects))
+    assert len(set(seen)) > 3  # it got the split calls
+
+
+def _swallow(executor, x, t, context, y, guidance, ref, control, options, **kwargs):
+    options = {**options, OVERRIDE: lambda func, *a, **kw: func(*a, **kw)}
+    return executor(x, t, context, y, guidance, ref, control, options, **kwargs)
+
+
+def test_an_override_that_swallows_ours_is_an_error(flux, route, sample, subjects, condition):
+    model = _with_wrapper(route(flux), _swallow)
+    with pytest.raises(RuntimeError, match="another node took the attention"):
+        sample(model, subjects)
+    assert torch.isfinite(sample(model, condition(PROMPT))).all()
+
+
+def test_lost_patches_are_an_error(flux, route, sample, subjects):
+    def forget(executor, x, t, context, y, guidance, ref, control, options, **kwargs):
+        return executor(x, t, context, y, guidance, ref, control, {**options, "patches": {}}, **kwargs)
+
+    with pytest.raises(RuntimeError, match="could not place the references"):
+        sample(_with_wrapper(route(flux), forget), subjects)
+
+
+def test_tokens_added_inside_the_model_are_an_error(flux, route, sample, subjects):
+    model = flux.clone()
+    model.set_model_post_input_patch(
+        lambda a: {**a, "txt": torch.cat([a["txt"][:, :3], a["txt"]], 1), "txt_ids": torch.cat([a["txt_ids"][:, :3], a["txt_ids"]], 1)}
+    )
+    with pytest.raises(ValueError, match="adds tokens inside the model"):
+        sample(route(model), subjects)
+
+
+def test_lost_references_are_an_error(flux, route, sample, subjects):
+    import node_helpers
+
+    lost = node_helpers.conditioning_set_values(subjects, {"reference_latents": subjects[0][1]["reference_latents"][:1]})
+    with pytest.raises(ValueError, match="plans 2 subjects but carries 1 reference"):
+        sample(route(flux), lost)
+
+
+def test_timestep_zero_method_is_an_error(flux, route, sample, subjects, call):
+    zero = call(
+        "FluxKontextMultiReferenceLatentMethod",
+        conditioning=subjects,
+        reference_latents_method="index_timestep_zero",
+    )[0]
+    with pytest.raises(ValueError, match="index_timestep_zero, which FLUX.1 cannot run"):
+        sample(route(flux), zero)
+
+
+def test_a_model_that_a_cache_skips(flux, route, sample, subjects, call):
+    """EasyCache leaves the model out on some steps; that is no lost routing."""
+    cached = call("EasyCache", model=route(flux), reuse_threshold=3.0, start_percent=0.0, end_percent=1.0, verbose=False)[0]
+    assert torch.isfinite(sample(cached, subjects, steps=6)).all()
+
+
+def test_stock_lora_next_to_routing(flux, route, sample, subjects, call, files):
+    g = torch.Generator().manual_seed(0)
+    lora = {}
+    for block in ("double_blocks.0.img_attn.proj", "single_blocks.1.linear2"):
+        wide = 256 if "img_attn" in block else 256 * 5
+        lora[f"diffusion_model.{block}.lora_A.weight"] = torch.randn(4, wide, generator=g) * 0.1
+        lora[f"diffusion_model.{block}.lora_B.weight"] = torch.randn(256, 4, generator=g) * 0.1
+    save_file(lora, files.loras / "stock.safetensors")
+    load = {"lora_name": "stock.safetensors", "strength_model": 1.0}
+    before = route(call("LoraLoaderModelOnly", model=flux, **load)[0])
+    after = call("LoraLoaderModelOnly", model=route(flux), **load)[0]
+    out = sample(before, subjects)
+    assert torch.equal(out, sample(after, subjects))
+    assert not torch.equal(out, sample(route(flux), subjects))
+
+
+def test_control_reaches_the_target_only(flux, route, sample, subjects):
+    """A ControlNet adds to the first picture tokens, and those are X."""
+    plain = sample(route(flux), subjects)
+
+    def add(executor, x, t, context, y, guidance, ref, control, options, **kwargs):
+        tokens = (x.shape[-1] + 1) // 2 * ((x.shape[-2] + 1) // 2)
+        control = {"input": [torch.ones(len(x), tokens, 256)], "output": []}
+        return executor(x, t, context, y, guidance, ref, control, options, **kwargs)
+
+    controlled = sample(_with_wrapper(route(flux), add), subjects)
+    assert torch.isfinite(controlled).all() and not torch.equal(controlled, plain)

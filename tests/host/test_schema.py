@@ -1,0 +1,57 @@
+"""What the user sees of a node before running it."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NODES = ("MusarSubject", "MusarConditioning", "MusarRouting")
+
+
+def test_the_pack_brings_these_nodes_and_no_others(pack, nodes):
+    extension = asyncio.run(pack("nodes").comfy_entrypoint())
+    ids = [n.define_schema().node_id for n in asyncio.run(extension.get_node_list())]
+    assert sorted(ids) == sorted(NODES) == sorted(n for n in nodes if n.startswith("Musar") and "Demo" not in n)
+
+
+@pytest.mark.parametrize("node_id", NODES)
+def test_described(nodes, node_id):
+    schema = nodes[node_id].define_schema()
+    assert schema.category == "MUSAR" and schema.display_name.startswith("MUSAR ")
+    assert len(schema.description) > 40 and len(schema.search_aliases) >= 3
+    for socket in (*schema.inputs, *schema.outputs):
+        assert socket.tooltip and socket.tooltip.endswith("."), f"{node_id}.{socket.id} has no tooltip"
+
+
+@pytest.mark.parametrize("node_id", NODES)
+def test_help_page_names_every_input(nodes, node_id):
+    page = (ROOT / "nodes" / "web" / "docs" / f"{node_id}.md").read_text()
+    for socket in nodes[node_id].define_schema().inputs:
+        assert f"`{socket.id}`" in page, f"the help of {node_id} does not mention {socket.id}"
+
+
+def test_names_that_shared_graphs_rely_on(nodes):
+    names = {n: [i.id for i in nodes[n].define_schema().inputs] for n in NODES}
+    assert names["MusarSubject"] == ["image", "prompt", "phrase", "strength", "mask"]
+    assert names["MusarConditioning"] == [
+        "clip",
+        "vae",
+        "prompt",
+        "subjects",
+        "reference_size",
+        "positions",
+        "guidance",
+        "boxes",
+        "canvas_width",
+        "canvas_height",
+    ]
+    assert names["MusarRouting"][:3] == ["model", "static", "dynamic"]
+    template = nodes["MusarConditioning"].define_schema().inputs[3].template
+    assert template.names == [f"subject_{i}" for i in range(1, 17)]
+
+
+def test_the_help_folder_is_the_packs_web_folder(nodes):
+    import nodes as host
+
+    assert str(ROOT / "nodes" / "web") in map(str, map(Path, host.EXTENSION_WEB_DIRS.values()))
