@@ -93,19 +93,18 @@ def text_weights(seed: int = 2) -> dict[str, Tensor]:
 def uno_lora_weights(hidden: int = 128, rank: int = 4, seed: int = 3) -> dict[str, Tensor]:
     """The published UNO LoRA's keys and shapes at this width."""
     g = torch.Generator().manual_seed(seed)
-    outputs = {"qkv": 3 * hidden, "proj": hidden}
-    layers = [
-        (f"double_blocks.{i}", f"{n}_lora{s}", o)
-        for i in range(19)
-        for s in (1, 2)
-        for n, o in outputs.items()
-    ]
-    layers += [(f"single_blocks.{i}", f"{n}_lora", o) for i in range(38) for n, o in outputs.items()]
+    layers = []  # (name, inputs, outputs); 1 is the image stream, 2 the text stream
+    for i in range(19):
+        for stream in (1, 2):
+            layers.append((f"double_blocks.{i}.processor.qkv_lora{stream}", hidden, 3 * hidden))
+            layers.append((f"double_blocks.{i}.processor.proj_lora{stream}", hidden, hidden))
+    for i in range(38):
+        layers.append((f"single_blocks.{i}.processor.qkv_lora", hidden, 3 * hidden))
+        layers.append((f"single_blocks.{i}.processor.proj_lora", 5 * hidden, hidden))
     state = {}
-    for block, lora, out in layers:
-        key = f"{block}.processor.{lora}"
-        state[f"{key}.down.weight"] = torch.randn(rank, hidden, generator=g) / hidden**0.5
-        state[f"{key}.up.weight"] = torch.randn(out, rank, generator=g) * 0.05
+    for name, inputs, outputs in layers:
+        state[f"{name}.down.weight"] = torch.randn(rank, inputs, generator=g) * inputs**-0.5
+        state[f"{name}.up.weight"] = torch.randn(outputs, rank, generator=g) * 0.05
     return state
 
 

@@ -112,8 +112,13 @@ class MusarConditioning(io.ComfyNode):
         boxes=None,
         canvas_width=0,
         canvas_height=0,
+        **surplus,
     ) -> io.NodeOutput:
-        cls._refuse_surplus()
+        if surplus:  # the host hands on links that the schema does not have
+            raise ValueError(
+                f"{', '.join(surplus)} cannot be used: subjects go from subjects.subject_1 to "
+                f"subjects.subject_{LIMIT}, {LIMIT} at most."
+            )
         wired = {name: subjects[name] for name in NAMES if (subjects or {}).get(name) is not None}
         placed = place_boxes(boxes, list(wired), (canvas_width, canvas_height))
         conditioning, stream = encode_prompt(clip, prompt, guidance)
@@ -123,18 +128,3 @@ class MusarConditioning(io.ComfyNode):
             conditioning, clip, vae, prompt, stream, wired, placed, reference_size, positions
         )
         return io.NodeOutput(conditioning, ui=notice.warn_unrouted(cls.hidden))
-
-    @classmethod
-    def _refuse_surplus(cls) -> None:
-        """The host drops inputs that the schema does not have; a lost subject must not go unseen."""
-        if cls.hidden.dynprompt is None:
-            return
-        inputs = cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"]
-        surplus = [
-            i for i in inputs if i.startswith("subjects.") and i.removeprefix("subjects.") not in NAMES
-        ]
-        if surplus:
-            raise ValueError(
-                f"{', '.join(surplus)} cannot be used: subjects go from subjects.subject_1 to "
-                f"subjects.subject_{LIMIT}, {LIMIT} at most."
-            )

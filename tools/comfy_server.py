@@ -49,7 +49,7 @@ class ComfyServer:
         self.log = self.base / "server.log"
 
     def __enter__(self) -> ComfyServer:
-        for folder in ("custom_nodes", "input", "output", "models"):
+        for folder in ("custom_nodes", "input", "output", "models", "user"):
             (self.base / folder).mkdir(parents=True, exist_ok=True)
         for name, target in PACKS.items():
             link = self.base / "custom_nodes" / name
@@ -60,6 +60,7 @@ class ComfyServer:
             self.address = f"127.0.0.1:{s.getsockname()[1]}"
         command = [str(self.python), str(self.comfy / "main.py"), "--listen", "127.0.0.1"]
         command += ["--port", self.address.split(":")[1], "--base-directory", str(self.base)]
+        command += ["--database-url", f"sqlite:///{self.base}/user/comfyui.db"]
         command += ["--disable-api-nodes", "--disable-auto-launch", *self.arguments]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
@@ -127,8 +128,8 @@ class ComfyServer:
                         raise Refused(f"{data['node_type']}: {data['exception_message'].strip()}")
                     elif event["type"] == "execution_interrupted":
                         raise Refused("The prompt was cancelled.")
-                    elif event["type"] == "execution_success":
-                        break
+                    elif event["type"] == "executing" and data["node"] is None:
+                        break  # only now is it in the history
                 else:
                     raise Refused(f"The server hung up:\n{self.log.read_text()[-2000:]}")
         history = await asyncio.to_thread(self.json, f"/history/{prompt_id}")
@@ -168,4 +169,4 @@ def host_from_environment() -> tuple[Path, Path]:
     path = os.environ.get("COMFYUI_PATH")
     if not path or not (Path(path) / "main.py").exists():
         sys.exit(f"COMFYUI_PATH is {path!r} and holds no ComfyUI (no main.py). Run `make host`.")
-    return Path(path).resolve(), Path(os.environ.get("COMFYUI_PYTHON") or sys.executable)
+    return Path(path).resolve(), Path(os.environ.get("COMFYUI_PYTHON") or sys.executable).absolute()

@@ -33,7 +33,8 @@ def layouts(draw, most=16, side=4):
     phrase = st.lists(st.integers(0, prompt - 1), unique=True, max_size=3).map(tuple)
     area = st.tuples(st.integers(1, side), st.integers(1, side))
     subject = st.builds(SubjectTokens, image=area, phrase=phrase, text=st.integers(0, side))
-    subjects = draw(st.lists(subject, min_size=1, max_size=most).map(tuple))
+    count = draw(st.integers(1, most))  # a size of its own: lists alone stay short
+    subjects = tuple(draw(subject) for _ in range(count))
     return TokenLayout(prompt, draw(area), subjects, extra=draw(st.integers(0, side)))
 
 
@@ -46,12 +47,11 @@ def owners(draw, layout, batch):
 
 
 @st.composite
-def routes(draw, most=16, side=4, owned=None):
-    """Layout, batch, owner, static; owned True or False leaves no choice about owners."""
+def routes(draw, most=16, side=4, owned=(True, True, False), static=(True, False)):
+    """Layout, batch, owner, static."""
     layout, batch = draw(layouts(most, side)), draw(st.integers(1, 3))
-    if owned is None:
-        owned = draw(st.booleans())
-    return layout, batch, draw(owners(layout, batch)) if owned else None, draw(st.booleans())
+    owner = draw(owners(layout, batch)) if draw(st.sampled_from(owned)) else None
+    return layout, batch, owner, draw(st.sampled_from(static))
 
 
 def dense(q, k, v, layout, owner=None, static=True, mask=None):

@@ -43,7 +43,7 @@ def test_every_query_is_attended_once(route):
     assert sum(queries[0] * queries[2] for queries, _, _ in backend.calls) == batch * layout.length
 
 
-@given(routes(owned=False))
+@given(routes(owned=[False]))
 def test_both_off_is_one_call_over_everything(route):
     layout, batch, _, _ = route
     q, k, v = random_qkv(0, layout, batch)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 
 from musar_attention import SubjectTokens, TokenLayout, routing_mask
 
@@ -38,7 +38,6 @@ def by_the_table(layout, owner, static):
 
 
 @given(routes(side=2))
-@settings(max_examples=30)
 def test_equals_the_table(route):
     layout, _, owner, static = route
     mask = routing_mask(layout, owner, static)

@@ -14,7 +14,7 @@ both = pytest.mark.parametrize("static", [True, False])
 
 
 @given(routes(), st.integers(1, 3), st.sampled_from([2, 8, 16]), SEEDS)
-@settings(max_examples=100)
+@settings(max_examples=400)
 def test_equals_the_dense_mask(route, heads, depth, seed):
     layout, batch, owner, static = route
     q, k, v = random_qkv(seed, layout, batch, heads, depth)

@@ -36,7 +36,7 @@ def by_hand(q, k, v, layout, owner, strength, mask=None):
     return out
 
 
-@given(routes(most=4, owned=True), st.data(), SEEDS)
+@given(routes(most=4, owned=[True]), st.data(), SEEDS)
 def test_equals_the_formula(route, data, seed):
     layout, batch, owner, static = route
     strength = data.draw(st.lists(strengths, min_size=layout.count, max_size=layout.count))

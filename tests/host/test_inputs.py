@@ -9,7 +9,9 @@ PROMPT = "a dog and a robot on the beach"
 @pytest.fixture
 def subject(call, picture):
     def make(image=None, **inputs):
-        return call("MusarSubject", image=picture() if image is None else image, **{"phrase": "dog", **inputs})[0]
+        return call(
+            "MusarSubject", image=picture() if image is None else image, **{"phrase": "dog", **inputs}
+        )[0]
 
     return make
 
@@ -62,7 +64,9 @@ def test_mask_of_another_size_and_of_nothing(subject, picture):
         subject(mask=torch.zeros(1, 64, 64))
 
 
-@pytest.mark.parametrize("size, expected", (((100, 50), (64, 32)), ((30, 300), (16, 64)), ((640, 630), (64, 64))))
+@pytest.mark.parametrize(
+    "size, expected", (((100, 50), (64, 32)), ((30, 300), (16, 64)), ((640, 630), (64, 64)))
+)
 def test_references_keep_their_shape(pack, picture, size, expected):
     fit = pack("nodes.host.images").fit_reference(picture(*size), 64)
     assert fit.shape == (1, *expected, 3) and 0 <= fit.min() and fit.max() <= 1
@@ -107,22 +111,10 @@ def test_sixteen_subjects(flux, route, condition, sample):
     assert torch.isfinite(sample(route(flux), conditioning, steps=1)).all()
 
 
-def test_seventeen_subjects(nodes, clip, vae, subject):
-    """The host drops what the schema does not have; the node looks at the graph itself."""
-
-    class Graph:
-        def get_node(self, _):
-            return {"inputs": {f"subjects.subject_{i}": ["1", 0] for i in range(1, 18)}}
-
-        def all_node_ids(self):
-            return []
-
-    from comfy_api.latest import io
-
-    hidden = {io.Hidden.dynprompt: Graph(), io.Hidden.unique_id: "5"}
-    node = nodes["MusarConditioning"].PREPARE_CLASS_CLONE({"hidden_inputs": hidden})
+def test_seventeen_subjects(call, clip, vae, subject):
+    surplus = {"subjects.subject_17": subject()}
     with pytest.raises(ValueError, match="subjects.subject_17 cannot be used.*16 at most"):
-        node.execute(clip=clip, vae=vae, prompt=PROMPT, subjects={"subject_1": subject()})
+        call("MusarConditioning", clip=clip, vae=vae, prompt=PROMPT, subjects={}, **surplus)
 
 
 LEFT = {"x": 0, "y": 0, "width": 32, "height": 64}

@@ -81,7 +81,11 @@ def test_other_kinds(route, flux):
     chroma = object.__new__(comfy.model_base.Chroma)
     other = object.__new__(comfy.model_base.SD3)
     unknown = object.__new__(type("Flux9", (comfy.model_base.Flux,), {}))
-    for base, says in ((chroma, "model is Chroma"), (other, "an SD3 model"), (unknown, "model is Flux9, a relative")):
+    for base, says in (
+        (chroma, "model is Chroma"),
+        (other, "an SD3 model"),
+        (unknown, "model is Flux9, a relative"),
+    ):
         patcher = flux.clone()
         patcher.model = base
         with pytest.raises(ValueError, match=says):

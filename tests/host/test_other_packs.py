@@ -62,7 +62,11 @@ def test_lost_patches_are_an_error(flux, route, sample, subjects):
 def test_tokens_added_inside_the_model_are_an_error(flux, route, sample, subjects):
     model = flux.clone()
     model.set_model_post_input_patch(
-        lambda a: {**a, "txt": torch.cat([a["txt"][:, :3], a["txt"]], 1), "txt_ids": torch.cat([a["txt_ids"][:, :3], a["txt_ids"]], 1)}
+        lambda a: {
+            **a,
+            "txt": torch.cat([a["txt"][:, :3], a["txt"]], 1),
+            "txt_ids": torch.cat([a["txt_ids"][:, :3], a["txt_ids"]], 1),
+        }
     )
     with pytest.raises(ValueError, match="adds tokens inside the model"):
         sample(route(model), subjects)
@@ -71,7 +75,9 @@ def test_tokens_added_inside_the_model_are_an_error(flux, route, sample, subject
 def test_lost_references_are_an_error(flux, route, sample, subjects):
     import node_helpers
 
-    lost = node_helpers.conditioning_set_values(subjects, {"reference_latents": subjects[0][1]["reference_latents"][:1]})
+    lost = node_helpers.conditioning_set_values(
+        subjects, {"reference_latents": subjects[0][1]["reference_latents"][:1]}
+    )
     with pytest.raises(ValueError, match="plans 2 subjects but carries 1 reference"):
         sample(route(flux), lost)
 
@@ -88,7 +94,9 @@ def test_timestep_zero_method_is_an_error(flux, route, sample, subjects, call):
 
 def test_a_model_that_a_cache_skips(flux, route, sample, subjects, call):
     """EasyCache leaves the model out on some steps; that is no lost routing."""
-    cached = call("EasyCache", model=route(flux), reuse_threshold=3.0, start_percent=0.0, end_percent=1.0, verbose=False)[0]
+    cached = call(
+        "EasyCache", model=route(flux), reuse_threshold=3.0, start_percent=0.0, end_percent=1.0, verbose=False
+    )[0]
     assert torch.isfinite(sample(cached, subjects, steps=6)).all()
 
 

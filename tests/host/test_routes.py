@@ -44,7 +44,9 @@ def _velocities(sample, model, *args, **options):
 @pytest.mark.parametrize("static, dynamic", itertools.product((True, False), repeat=2))
 @pytest.mark.parametrize("count", (1, 2, 3))
 def test_split_equals_dense(flux, route, condition, compare, static, dynamic, count):
-    subjects = condition(PROMPT, *PHRASES[:count], sizes=((64, 64), (32, 64), (64, 48)), prompts=("a dog", "", "a house"))
+    subjects = condition(
+        PROMPT, *PHRASES[:count], sizes=((64, 64), (32, 64), (64, 48)), prompts=("a dog", "", "a house")
+    )
     difference, seen = compare(route(flux, static=static, dynamic=dynamic), subjects)
     assert difference <= 1e-5
     assert bool(seen) == dynamic

@@ -12,7 +12,9 @@ NODES = ("MusarSubject", "MusarConditioning", "MusarRouting")
 def test_the_pack_brings_these_nodes_and_no_others(pack, nodes):
     extension = asyncio.run(pack("nodes").comfy_entrypoint())
     ids = [n.define_schema().node_id for n in asyncio.run(extension.get_node_list())]
-    assert sorted(ids) == sorted(NODES) == sorted(n for n in nodes if n.startswith("Musar") and "Demo" not in n)
+    assert (
+        sorted(ids) == sorted(NODES) == sorted(n for n in nodes if n.startswith("Musar") and "Demo" not in n)
+    )
 
 
 @pytest.mark.parametrize("node_id", NODES)

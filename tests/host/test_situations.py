@@ -126,14 +126,17 @@ def test_schnell_and_kontext(load_flux, route, sample, condition, owners):
 
 def test_index_positions_are_the_hosts_own(flux, route, sample, condition, call):
     subjects = condition(PROMPT, "dog", "robot", sizes=((64, 64), (48, 64)), positions="index")
-    stock = call("FluxKontextMultiReferenceLatentMethod", conditioning=subjects, reference_latents_method="index")[0]
+    stock = call(
+        "FluxKontextMultiReferenceLatentMethod", conditioning=subjects, reference_latents_method="index"
+    )[0]
     off = sample(route(flux, static=False, dynamic=False), subjects)
     assert (off - sample(flux, stock)).abs().max() <= 1e-6
 
 
 def test_positions_differ(flux, route, sample, condition):
     pictures = [
-        sample(route(flux), condition(PROMPT, "dog", "robot", positions=p)) for p in ("diagonal", "column", "index")
+        sample(route(flux), condition(PROMPT, "dog", "robot", positions=p))
+        for p in ("diagonal", "column", "index")
     ]
     assert all(not torch.equal(pictures[i], pictures[i - 1]) for i in range(3))
 
@@ -149,6 +152,8 @@ def test_nan_latents_stay_nan_and_do_no_harm(flux, route, sample, subjects):
     """As in the host: the picture is lost, the model is not."""
     model = route(flux)
     before = sample(model, subjects)
-    broken = sample(model, subjects, latent={"samples": torch.full((1, 16, 12, 10), float("nan"))}, denoise=0.5)
+    broken = sample(
+        model, subjects, latent={"samples": torch.full((1, 16, 12, 10), float("nan"))}, denoise=0.5
+    )
     assert broken.isnan().all()
     assert torch.equal(sample(model, subjects), before)

@@ -1,0 +1,110 @@
+"""S* against Eq. 2–3 written out: softmax per head, mean over the phrase, mean over the heads."""
+
+import importlib
+from math import sqrt
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from musar_attention import SubjectTokens, TokenLayout, affinity, phrase_weights
+
+from .cases import PAIR, SEEDS, distance, layouts, random, random_qkv
+
+module = importlib.import_module("musar_attention.affinity")  # the package has a function of this name
+
+
+def written_out(q, k, layout, phrases=None):
+    """In float64, one sample, head and subject after the other."""
+    q, k = q[:, :, layout.X].double(), k[:, :, layout.T].double()
+    batch, heads, n, depth = q.shape
+    out = torch.zeros(batch, n, layout.count, dtype=torch.float64)
+    for b in range(batch):
+        for h in range(heads):
+            attention = (q[b, h] @ k[b, h].T / sqrt(depth)).softmax(-1)
+            for i, subject in enumerate(layout.subjects):
+                if phrases is not None:
+                    row = phrases[b % len(phrases), i].double()
+                    out[b, :, i] += (attention * row).sum(-1) / heads
+                elif subject.phrase:
+                    out[b, :, i] += attention[:, list(subject.phrase)].mean(-1) / heads
+    return out.float()
+
+
+@given(layouts(), st.integers(1, 3), st.integers(1, 4), st.sampled_from([1, 2, 8, 64]), SEEDS)
+def test_equals_the_equations(layout, batch, heads, depth, seed):
+    q, k, _ = random_qkv(seed, layout, batch, heads, depth)
+    s = affinity(q, k, layout)
+    assert s.shape == (batch, layout.target_length, layout.count) and s.dtype == torch.float32
+    assert distance(s, written_out(q, k, layout)) <= 1e-6
+
+
+@given(layouts(), st.integers(1, 3), st.booleans(), SEEDS)
+def test_equals_the_equations_for_weights_of_each_sample(layout, batch, shared, seed):
+    q, k, _ = random_qkv(seed, layout, batch)
+    weights = random(seed ^ 1, 1 if shared else batch, layout.count, layout.prompt)
+    weights = weights.softmax(-1)  # uneven, and every row sums to 1
+    s = affinity(q, k, layout, weights)
+    assert distance(s, written_out(q, k, layout, weights)) <= 1e-6
+
+
+@given(layouts())
+def test_weights_of_the_layout_are_even_over_the_phrase(layout):
+    weights = phrase_weights(layout)
+    assert weights.shape == (1, layout.count, layout.prompt)
+    for row, subject in zip(weights[0], layout.subjects):
+        assert set(row.nonzero()[:, 0].tolist()) == set(subject.phrase)
+        assert len(set(row.tolist()) - {0.0}) <= 1
+        assert row.sum().item() == pytest.approx(1.0 if subject.phrase else 0.0)
+
+
+def test_a_token_named_twice_counts_once():
+    twice, once = (TokenLayout(4, (2, 2), (SubjectTokens((1, 1), p),)) for p in [(1, 2, 2), (1, 2)])
+    assert torch.equal(phrase_weights(twice), phrase_weights(once))
+
+
+def test_more_subjects_than_head_depth():
+    layout = TokenLayout(12, (3, 3), tuple(SubjectTokens((1, 1), (i,)) for i in range(12)))
+    q, k, _ = random_qkv(0, layout, batch=2, depth=4)
+    s = affinity(q, k, layout)
+    assert distance(s, written_out(q, k, layout)) <= 1e-6
+    assert distance(s.sum(-1), torch.ones(2, 9)) <= 1e-6  # the phrases are the whole prompt
+
+
+def test_without_subjects():
+    layout = TokenLayout(3, (2, 2))
+    q, k, _ = random_qkv(1, layout, batch=2)
+    s = affinity(q, k, layout)
+    assert s.shape == (2, 4, 0) and s.dtype == torch.float32
+
+
+def test_only_the_prompt_and_the_target_count():
+    q, k, _ = random_qkv(2, PAIR)
+    s = affinity(q, k, PAIR)
+    q[:, :, : PAIR.X.start], q[:, :, PAIR.X.stop :] = 9.0, 9.0
+    k[:, :, PAIR.T.stop :] = 9.0
+    assert torch.equal(affinity(q, k, PAIR), s)
+
+
+def test_no_gradients():
+    q, k, _ = (t.requires_grad_() for t in random_qkv(3, PAIR))
+    assert not affinity(q, k, PAIR).requires_grad
+
+
+@pytest.mark.parametrize("limit", [1, 100, 2 * 3 * PAIR.prompt])
+def test_chunks_are_small_and_change_nothing(limit, monkeypatch):
+    q, k, _ = random_qkv(4, PAIR, batch=2, heads=3)
+    whole = affinity(q, k, PAIR)
+    made, attend = [], module.F.scaled_dot_product_attention
+
+    def watched(q, k, v):
+        made.append(q.shape[:3].numel() * k.shape[2])
+        return attend(q, k, v)
+
+    monkeypatch.setattr(module, "SCORES", limit)
+    monkeypatch.setattr(module.F, "scaled_dot_product_attention", watched)
+    assert distance(affinity(q, k, PAIR), whole) <= 1e-7
+    row = 2 * 3 * PAIR.prompt  # scores of one target token: it cannot be split
+    assert max(made) <= max(limit, row) and sum(made) == row * PAIR.target_length
+    assert len(made) > 1

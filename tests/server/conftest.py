@@ -1,0 +1,62 @@
+"""A real ComfyUI server process with tiny models of FLUX.1's own architecture."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from demo.comfy_host import use_comfy
+from demo.pictures import write_references
+from demo.stand_ins import with_small_models
+from demo.tiny import write_models
+from tools.comfy_server import ROOT, ComfyServer, host_from_environment
+
+API = ROOT / "workflows" / "api"
+
+
+def pytest_configure(config):
+    if not os.environ.get("COMFYUI_PATH"):
+        pytest.exit("COMFYUI_PATH is not set: run `make test-server`, which fetches ComfyUI.", 2)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    base = tmp_path_factory.mktemp("comfy")
+    comfy, python = host_from_environment()
+    use_comfy(comfy)
+    write_models(base / "models")
+    write_references(base / "input")
+    with ComfyServer(base, comfy, python) as running:
+        yield running
+
+
+@pytest.fixture
+def small():
+    """small("two_subjects_uno"): that shipped prompt with tiny models and a small picture."""
+
+    def load(name, **sizes):
+        prompt = json.loads((API / f"{name}.json").read_text())
+        return with_small_models(prompt, **{"size": 96, "steps": 2, "reference_size": 64, **sizes})
+
+    return load
+
+
+@pytest.fixture
+def edited(small):
+    """edited(("MusarSubject.phrase", "cat")): the two-subject prompt with inputs changed; None
+    takes one away, and `add` brings nodes in."""
+
+    def edit(*changes, add=None):
+        prompt = small("two_subjects_uno") | (add or {})
+        for where, value in changes:
+            kind, key = where.split(".", 1)
+            node = next(n for n in prompt.values() if n["class_type"] == kind)
+            if value is None:
+                del node["inputs"][key]
+            else:
+                node["inputs"][key] = value
+        return prompt
+
+    return edit
