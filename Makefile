@@ -1,7 +1,7 @@
 # make demo   a picture through a real ComfyUI        make test   everything
 # COMFYUI_PATH=… (and COMFYUI_PYTHON=…) uses a ComfyUI of your own instead of a fetched one.
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 HOST ?= 0.30.0
 
 ifdef COMFYUI_PATH
