@@ -47,7 +47,8 @@ def routed_attention(
     # behind X. Tokens of X see it whole, a condition its end, T and extra its beginning.
     common = [layout.T, layout.extra_slice, layout.X]
     conditions = [[layout.CT(i), layout.CI(i)] for i in range(layout.count)]
-    keys, values = (_Columns(t, common, conditions) for t in (k, v))
+    keep = torch.is_grad_enabled() and any(t.requires_grad for t in (q, k, v))
+    keys, values = (_Columns(t, common, conditions, keep) for t in (k, v))
     out = q.new_empty(*q.shape[:3], v.shape[-1])
 
     def fill(rows: Parts, kk: Tensor, vv: Tensor, columns: Parts) -> None:
@@ -64,7 +65,7 @@ def routed_attention(
         others = [slice(0, layout.X.start), slice(layout.X.stop, layout.length)]
         fill(others, k, v, everything)
 
-    owned = None if owner is None else _rows_by_owner(owner, layout)
+    owned = None if owner is None else _rows_by_owner(owner, len(q), layout)
     for i in range(-1, layout.count):
         s = 0.0 if i < 0 else 1.0 if strength is None else float(strength[i])
         if i >= 0:
@@ -85,11 +86,11 @@ def routed_attention(
     return out
 
 
-def _rows_by_owner(owner: Tensor, layout: TokenLayout) -> list[list[Tensor]]:
+def _rows_by_owner(owner: Tensor, batch: int, layout: TokenLayout) -> list[list[Tensor]]:
     """Places in the sequence of the target tokens of nobody, subject 0, 1, …, sample by sample."""
     n, count = layout.target_length, layout.count
-    if owner.ndim != 2 or owner.shape[1] != n:
-        raise ValueError(f"Owners are [batch, {n}], one per target token; found {[*owner.shape]}.")
+    if owner.shape != (batch, n):
+        raise ValueError(f"Owners are [{batch}, {n}], one per target token; found {[*owner.shape]}.")
     ids = torch.arange(-1, count, device=owner.device)
     sizes = (owner[..., None] == ids).sum(1).tolist()  # the one wait for the device
     if any(sum(of_sample) != n for of_sample in sizes):
@@ -138,14 +139,14 @@ class _Call:
 class _Columns:
     """Keys (or values) of T, extra and X, then with one subject's own behind them.
 
-    Without gradients the common part is copied once, with room behind it into which each
-    subject's few tokens are written in turn.
+    The common part is copied once, with room behind it into which each subject's few tokens are
+    written in turn; to `keep` what was handed out, for gradients, each gets a copy of its own.
     """
 
-    def __init__(self, source: Tensor, common: Parts, own: list[Parts]) -> None:
+    def __init__(self, source: Tensor, common: Parts, own: list[Parts], keep: bool) -> None:
         self.source, self.parts, self.own = source, common, own
         self.length, self.room = sum(_sizes(common)), None
-        if not (torch.is_grad_enabled() and source.requires_grad):
+        if not keep:
             longest = self.length + max(sum(_sizes(parts)) for parts in own)
             self.room = source.new_empty(*source.shape[:2], longest, source.shape[3])
             self._write(0, common)
