@@ -2,11 +2,20 @@
 # COMFYUI_PATH=… (and COMFYUI_PYTHON=…) uses a ComfyUI of your own instead of a fetched one.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
+KNOWN := 0.30.0 0.24.1 0.18.2
 HOST ?= 0.30.0
+ifeq ($(origin HOST) $(filter $(HOST),$(KNOWN)),environment )
+HOST := 0.30.0  # somebody else's HOST, such as a compiler's
+endif
+HOST := $(strip $(HOST))
+
+ifneq ($(words $(CURDIR)),1)
+$(error The path of this folder has spaces, which make cannot handle: $(CURDIR). Move it)
+endif
 
 ifdef COMFYUI_PATH
-COMFY := $(abspath $(COMFYUI_PATH))
-PY := $(or $(COMFYUI_PYTHON),$(firstword $(wildcard $(COMFY)/.venv/bin/python $(COMFY)/venv/bin/python)))
+COMFY := $(shell realpath "$(COMFYUI_PATH)")
+PY := $(or $(COMFYUI_PYTHON),$(shell ls "$(COMFY)/.venv/bin/python" "$(COMFY)/venv/bin/python" 2>/dev/null | head -n 1))
 else
 COMFY := $(CURDIR)/.host/$(HOST)
 VENV := $(CURDIR)/$(if $(filter 0.30.0,$(HOST)),.venv,.venv-$(HOST))
@@ -16,7 +25,7 @@ export COMFYUI_PATH := $(COMFY)
 export COMFYUI_PYTHON := $(PY)
 
 TIERS := core host server
-PYTEST = $(PY) -m pytest -c tests/pytest.ini
+PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
 .PHONY: help host demo test lint $(TIERS:%=test-%) bench-attention
 
@@ -29,7 +38,7 @@ help:
 
 ifdef VENV
 host:
-	@$(PYTHON) tools/host.py --host $(HOST) --source $(COMFY) --venv $(VENV)
+	@"$(PYTHON)" tools/host.py --host $(HOST) --source $(COMFY) --venv $(VENV)
 else
 host:
 	@test -f "$(COMFY)/main.py" || { echo "COMFYUI_PATH is $(COMFY), and there is no main.py in it."; exit 1; }
@@ -38,19 +47,19 @@ host:
 endif
 
 demo: host
-	@$(PY) -m demo.run
+	@"$(PY)" -m demo.run
 
 test: lint $(TIERS:%=test-%)
 
 test-tools: host
-	@$(PY) -c "import pytest, hypothesis, ruff" || { echo "Tests need more: $(PY) -m pip install pytest hypothesis ruff"; exit 1; }
+	@"$(PY)" -c "import pytest, hypothesis, ruff" || { echo "Tests need more: $(PY) -m pip install pytest hypothesis ruff"; exit 1; }
 
 lint: test-tools
-	$(PY) -m ruff check .
-	$(PY) -m ruff format --check .
+	"$(PY)" -m ruff check .
+	"$(PY)" -m ruff format --check .
 
 $(TIERS:%=test-%): test-%: test-tools
 	$(PYTEST) tests/$*
 
 bench-attention: host
-	@$(PY) tools/bench_attention.py
+	@"$(PY)" tools/bench_attention.py

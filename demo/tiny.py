@@ -24,7 +24,7 @@ FLUX, VAE, TEXT, LORA = (
 
 
 def write_models(folder: Path) -> None:
-    """All four, into a ComfyUI models folder; files that are there stay."""
+    """All four, into a ComfyUI models folder."""
     for kind, name, make in (
         ("diffusion_models", FLUX, flux_weights),
         ("vae", VAE, vae_weights),
@@ -32,11 +32,8 @@ def write_models(folder: Path) -> None:
         ("loras", LORA, uno_lora_weights),
     ):
         file = folder / kind / name
-        if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            part = file.with_suffix(".part")
-            save_file(make(), part)
-            part.rename(file)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_file(make(), file)
 
 
 def flux_weights(

@@ -7,6 +7,7 @@ picture, condition images, references that belong to no subject. Nothing here kn
 from .affinity import affinity, phrase_weights
 from .boxes import Box, box_from_pixels, inside_boxes
 from .layout import SubjectTokens, TokenLayout
+from .lora import LowRank, add_dual_lora, branch_rows
 from .mask import routing_mask
 from .owners import assign
 from .phrases import find_phrase, find_phrases
@@ -16,11 +17,14 @@ from .routed import routed_attention
 __all__ = [
     "POSITIONS",
     "Box",
+    "LowRank",
     "SubjectTokens",
     "TokenLayout",
+    "add_dual_lora",
     "affinity",
     "assign",
     "box_from_pixels",
+    "branch_rows",
     "find_phrase",
     "find_phrases",
     "inside_boxes",

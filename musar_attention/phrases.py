@@ -12,7 +12,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 SPACE = "▁"
-_WORD = re.compile(r"[^\W_]+|[^\w\s]|_")
+_TYPOGRAPHY = str.maketrans(
+    {**dict.fromkeys("’‘ʼ", "'"), **dict.fromkeys("“”„", '"'), **dict.fromkeys("‐‑‒–—−", "-")}
+)
+UNKNOWN = "\ufffd"  # stands for <unk>, a letter that the tokenizer lacks
+_WORD = re.compile(rf"(?:[^\W_]|{UNKNOWN})+|[^\w\s]|_")
 
 
 class _Word(NamedTuple):
@@ -23,11 +27,12 @@ class _Word(NamedTuple):
 
 def find_phrase(pieces: Sequence[str], phrase: str, occurrence: int = 0) -> tuple[int, ...]:
     """Indices of the pieces that make up the phrase's occurrence (0 = the first)."""
-    words = _words(pieces)
-    matches = _matches(words, phrase)
-    if not 0 <= occurrence < len(matches):
-        raise ValueError(_missing(phrase, occurrence + 1, len(matches), words))
-    return _span(words, matches[occurrence])
+    if occurrence < 0:
+        raise ValueError(f"Occurrences of a phrase are counted from 0; found {occurrence}.")
+    spans = _without_overlaps(_spans(_words(pieces), _wanted(phrase)))
+    if occurrence >= len(spans):
+        raise ValueError(_missing(phrase, occurrence + 1, len(spans), pieces))
+    return spans[occurrence]
 
 
 def find_phrases(pieces: Sequence[str], phrases: Sequence[str]) -> tuple[tuple[int, ...], ...]:
@@ -36,25 +41,32 @@ def find_phrases(pieces: Sequence[str], phrases: Sequence[str]) -> tuple[tuple[i
     The longest phrases choose first, so "dog" skips "robot dog"; the k-th subject with the same
     phrase takes its k-th occurrence.
     """
-    words = _words(pieces)
-    taken: set[int] = set()
-    spans: dict[int, tuple[int, ...]] = {}
-    folded = [_fold(p) for p in phrases]
-    for k in sorted(range(len(phrases)), key=lambda k: (-len(folded[k]), -len("".join(folded[k])), k)):
+    words, taken, found = _words(pieces), set(), {}
+    wanted = []
+    for k, phrase in enumerate(phrases):
         try:
-            matches = _matches(words, phrases[k])
+            wanted.append(_wanted(phrase))
         except ValueError as error:
             raise PhraseNotFound(str(error), k) from None
-        free = [m for m in matches if taken.isdisjoint(m)]
+    for k in sorted(range(len(phrases)), key=lambda k: (-len(wanted[k]), -len("".join(wanted[k])), k)):
+        spans = _spans(words, wanted[k])
+        free = [span for span in spans if taken.isdisjoint(span)]
         if not free:
-            wanted = folded.count(folded[k])
-            message = _missing(phrases[k], wanted, len(matches), words)
-            if len(matches) >= wanted:
+            need, there = wanted.count(wanted[k]), len(_without_overlaps(spans))
+            message = _missing(phrases[k], need, there, pieces)
+            if there >= need:
                 message += " Every occurrence is part of another subject's phrase."
             raise PhraseNotFound(message, k)
         taken.update(free[0])
-        spans[k] = _span(words, free[0])
-    return tuple(spans[k] for k in range(len(phrases)))
+        found[k] = free[0]
+    return tuple(found[k] for k in range(len(phrases)))
+
+
+def piece_text(piece: str) -> str:
+    """A piece as text: <unk> is one unknown letter; <pad>, </s> and the like are none."""
+    if piece == "<unk>":
+        return UNKNOWN
+    return " " if re.fullmatch(r"<[^<>]*>", piece) else piece.replace(SPACE, " ")
 
 
 class PhraseNotFound(ValueError):
@@ -68,42 +80,46 @@ class PhraseNotFound(ValueError):
 def _words(pieces: Sequence[str]) -> list[_Word]:
     text, owner = "", []
     for i, piece in enumerate(pieces):
-        if re.fullmatch(r"<[^<>]*>", piece):  # <pad>, </s>, <unk>, <extra_id_0>: never text
-            piece = " "
-        for char in piece.replace(SPACE, " "):
-            folded = unicodedata.normalize("NFKC", char).casefold()
+        for char in piece_text(piece):
+            folded = _folded(char)
             text += folded
             owner += [i] * len(folded)
     return [_Word(m[0], owner[m.start()], owner[m.end() - 1]) for m in _WORD.finditer(text)]
 
 
-def _fold(phrase: str) -> list[str]:
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold().translate(_TYPOGRAPHY)
+
+
+def _wanted(phrase: str) -> list[str]:
     """The phrase's words; punctuation around it is dropped."""
-    words = _WORD.findall(unicodedata.normalize("NFKC", phrase).casefold())
-    letters = [i for i, word in enumerate(words) if word[0].isalnum()]
-    return words[letters[0] : letters[-1] + 1] if letters else []
-
-
-def _matches(words: list[_Word], phrase: str) -> list[range]:
-    wanted = _fold(phrase)
-    if not wanted:
+    words = _WORD.findall(_folded(phrase))
+    letters = [i for i, word in enumerate(words) if any(char.isalnum() for char in word)]
+    if not letters:
         raise ValueError(f"The phrase {phrase!r} has no letter or digit to look for.")
-    found, start = [], 0
-    while start + len(wanted) <= len(words):
-        if [w.text for w in words[start : start + len(wanted)]] == wanted:
-            found.append(range(start, start + len(wanted)))
-            start += len(wanted)
-        else:
-            start += 1
-    return found
+    return words[letters[0] : letters[-1] + 1]
 
 
-def _span(words: list[_Word], match: range) -> tuple[int, ...]:
-    return tuple(sorted({i for w in match for i in range(words[w].first, words[w].last + 1)}))
+def _spans(words: list[_Word], wanted: list[str]) -> list[tuple[int, ...]]:
+    """The pieces of every place where the wanted words stand in a row, overlapping or not."""
+    texts = [word.text for word in words]
+    starts = [i for i in range(len(words) - len(wanted) + 1) if texts[i : i + len(wanted)] == wanted]
+    return [
+        tuple(sorted({p for w in words[i : i + len(wanted)] for p in range(w.first, w.last + 1)}))
+        for i in starts
+    ]
 
 
-def _missing(phrase: str, wanted: int, found: int, words: list[_Word]) -> str:
-    prompt = " ".join(w.text for w in words)
+def _without_overlaps(spans: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    kept: list[tuple[int, ...]] = []
+    for span in spans:
+        if not kept or kept[-1][-1] < span[0]:
+            kept.append(span)
+    return kept
+
+
+def _missing(phrase: str, wanted: int, found: int, pieces: Sequence[str]) -> str:
+    prompt = " ".join("".join(map(piece_text, pieces)).split())
     times = {0: "not at all", 1: "once"}.get(found, f"{found} times")
     need = "" if wanted <= 1 else f" {wanted} times"
     return f"The phrase {phrase!r} is needed{need} in the prompt, but it is there {times}: {prompt!r}."

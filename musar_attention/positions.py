@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 POSITIONS = ("diagonal", "column", "index")
@@ -38,9 +37,3 @@ def reference_ids(target: Tensor, references: Sequence[Tensor], positions: str) 
         if positions == "diagonal":
             offset[..., 1:] += size[..., 1:]
     return placed
-
-
-def grid_ids(rows: int, columns: int) -> Tensor:
-    """Ids of a picture of rows × columns tokens as FLUX numbers them: float32 [1,rows·columns,3]."""
-    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-    return torch.stack([torch.zeros_like(row), row, column], -1).flatten(0, 1)[None].float()

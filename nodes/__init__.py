@@ -5,13 +5,14 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from .conditioning import MusarConditioning
+from .dual_lora import MusarDualLora
 from .routing import MusarRouting
 from .subject import MusarSubject
 
 
 class MusarExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [MusarSubject, MusarConditioning, MusarRouting]
+        return [MusarSubject, MusarConditioning, MusarRouting, MusarDualLora]
 
 
 async def comfy_entrypoint() -> MusarExtension:

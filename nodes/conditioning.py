@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 
 from ..musar_attention import POSITIONS
 from .host import notice
 from .host.boxes import place_boxes
 from .host.encode import encode_prompt, plan_subjects
+from .host.plan import Subject
 from .subject import SubjectType
 
 LIMIT = 16
@@ -72,8 +75,8 @@ class MusarConditioning(io.ComfyNode):
                     "boxes",
                     optional=True,
                     force_input=True,
-                    tooltip="Where subjects may be: box k is the k-th subject's, in pixels of the "
-                    "canvas. Subjects without a box may be anywhere.",
+                    tooltip="Where subjects may be: box k is subject_k's, in pixels of the canvas. "
+                    "Subjects without a box may be anywhere. Needs dynamic routing.",
                 ),
                 io.Int.Input(
                     "canvas_width",
@@ -96,23 +99,23 @@ class MusarConditioning(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, **kwargs) -> str:
+    def fingerprint_inputs(cls, **kwargs: Any) -> str:
         return notice.routing_in_queue()
 
     @classmethod
     def execute(
         cls,
-        clip,
-        vae,
-        prompt,
-        subjects=None,
-        reference_size=512,
-        positions="diagonal",
-        guidance=3.5,
-        boxes=None,
-        canvas_width=0,
-        canvas_height=0,
-        **surplus,
+        clip: io.Clip.Type,
+        vae: io.Vae.Type,
+        prompt: str,
+        subjects: dict[str, Subject] | None = None,
+        reference_size: int = 512,
+        positions: str = "diagonal",
+        guidance: float = 3.5,
+        boxes: Any = None,
+        canvas_width: int = 0,
+        canvas_height: int = 0,
+        **surplus: Any,
     ) -> io.NodeOutput:
         if surplus:  # the host hands on links that the schema does not have
             raise ValueError(
@@ -127,4 +130,5 @@ class MusarConditioning(io.ComfyNode):
         conditioning = plan_subjects(
             conditioning, clip, vae, prompt, stream, wired, placed, reference_size, positions
         )
-        return io.NodeOutput(conditioning, ui=notice.warn_unrouted(cls.hidden))
+        seen = sum(subject.strength > 0 for subject in wired.values())
+        return io.NodeOutput(conditioning, ui=notice.show_status(cls.hidden, seen) if seen else None)

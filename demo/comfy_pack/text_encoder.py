@@ -15,7 +15,13 @@ class WordVectors(nn.Module):
     """Tokens of the host's FLUX tokenizer -> one vector each, and their mean as pooled output."""
 
     def __init__(
-        self, words: int, width: int, pooled: int, device=None, dtype=None, model_options=None
+        self,
+        words: int,
+        width: int,
+        pooled: int,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+        model_options: dict | None = None,
     ) -> None:
         super().__init__()
         self.dtypes = {torch.float32}

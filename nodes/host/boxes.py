@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from .plan import PixelBox
@@ -9,32 +10,33 @@ from .plan import PixelBox
 OFF_CANVAS = "Move it, or set canvas_width and canvas_height to the canvas it was drawn on."
 
 
-def place_boxes(boxes: Any, names: list[str], canvas: tuple[int, int]) -> list[PixelBox | None]:
-    """A box or None for each of the named subjects, in their order."""
-    listed = _flatten(boxes)
-    if len(listed) > len(names):
-        raise ValueError(
-            f"boxes holds {len(listed)} boxes for {len(names)} subjects. Box k belongs to the k-th "
-            "subject: remove boxes or connect more subjects."
-        )
-    placed: list[PixelBox | None] = []
-    for number, box in enumerate(listed, 1):
+def place_boxes(boxes: Any, names: list[str], canvas: tuple[int, int]) -> dict[str, PixelBox]:
+    """Box k for subject_k, by the subject's name."""
+    placed = {}
+    for number, box in enumerate(_flatten(boxes), 1):
+        name = f"subject_{number}"
+        if name not in names:
+            raise ValueError(
+                f"Box {number} of boxes belongs to {name}, and only {', '.join(names) or 'none'} is "
+                "connected. Remove boxes or connect more subjects."
+            )
         try:
             x, y, width, height = (float(box[key]) for key in ("x", "y", "width", "height"))
         except (KeyError, TypeError, ValueError):
             raise ValueError(
                 f"Box {number} of boxes is {box!r}; a box is {{x, y, width, height}} in pixels."
             ) from None
-        pixels = PixelBox(x, y, width, height, canvas)
-        if not (width > 0 and height > 0):
-            raise ValueError(f"Box {number} of boxes is {width:g} × {height:g} pixels. Draw it larger.")
+        if not (math.isfinite(x + y) and 0 < width < math.inf and 0 < height < math.inf):
+            raise ValueError(
+                f"Box {number} of boxes is {width:g} × {height:g} pixels at {x:g}, {y:g}. Draw it anew."
+            )
+        placed[name] = PixelBox(x, y, width, height, canvas)
         if all(canvas):  # where it is the picture's, sampling tells
             try:
-                pixels.on(canvas)
+                placed[name].on(canvas)
             except ValueError as error:
                 raise ValueError(f"Box {number} of boxes: {error}. {OFF_CANVAS}") from None
-        placed.append(pixels)
-    return placed + [None] * (len(names) - len(placed))
+    return placed
 
 
 def _flatten(boxes: Any) -> list:

@@ -6,8 +6,7 @@ import comfy.utils
 import torch
 from torch import Tensor
 
-MULTIPLE = 16  # pixels of a token: 8 of the latent × a patch of 2
-SMALLEST = 16
+from .keys import TOKEN
 
 
 def cut_out(image: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -18,12 +17,14 @@ def cut_out(image: Tensor, mask: Tensor | None = None) -> Tensor:
             "Get Image from Batch, or make a MUSAR Subject for each."
         )
     height, width, channels = image.shape[1:]
-    if min(height, width) < SMALLEST:
+    if min(height, width) < TOKEN:
         raise ValueError(
-            f"image is {width} × {height} pixels; a reference needs at least {SMALLEST} on each side."
+            f"image is {width} × {height} pixels; a reference needs at least {TOKEN} on each side."
         )
-    if not torch.isfinite(image).all():
-        raise ValueError("image holds values that are not numbers (NaN or infinite). Load it again.")
+    for name, values in (("image", image), ("mask", mask)):
+        if values is not None and not torch.isfinite(values).all():
+            raise ValueError(f"{name} holds values that are not numbers (NaN or infinite). Load it again.")
+    image = image.float()  # the resizer takes no half precision
     keep = torch.ones(1, height, width, 1, dtype=image.dtype, device=image.device)
     if channels == 4:
         keep = keep * image[..., 3:]
@@ -31,7 +32,7 @@ def cut_out(image: Tensor, mask: Tensor | None = None) -> Tensor:
         keep = keep * _fit(mask.to(image), height, width)
     if keep.max() <= 0:
         raise ValueError(
-            "mask leaves nothing of image: it is black everywhere. White is the subject; paint "
+            "mask and transparency leave nothing of image. In a mask white is the subject: paint "
             "over it in the mask editor, invert the mask, or leave the input empty."
         )
     rgb = image[..., :3] if channels >= 3 else image[..., :1].expand(-1, -1, -1, 3)
@@ -42,7 +43,7 @@ def fit_reference(image: Tensor, long_side: int) -> Tensor:
     """The reference with the given long side, its shape kept, both sides multiples of 16."""
     height, width = image.shape[1:3]
     scale = long_side / max(height, width)
-    h, w = (max(MULTIPLE, round(side * scale / MULTIPLE) * MULTIPLE) for side in (height, width))
+    h, w = (max(TOKEN, round(side * scale / TOKEN) * TOKEN) for side in (height, width))
     if (h, w) == (height, width):
         return image
     pixels = image.movedim(-1, 1)

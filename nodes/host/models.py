@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import comfy.model_base
+from comfy.ldm.flux.model import Flux
+from comfy.model_patcher import ModelPatcher
 
 TOKEN_INPUTS = 64  # 16 latent channels × a patch of 2 × 2
 
 
-def require_flux1(model) -> None:
+def require_flux1(model: ModelPatcher) -> None:
     """ValueError unless `model` is a FLUX.1 that takes reference tokens."""
     base = model.model
     kind = type(base)
     name = kind.__name__
     if not isinstance(base, comfy.model_base.Flux):
         raise ValueError(
-            f"model is {_article(name)} model, and MUSAR Routing patches FLUX.1. Load FLUX.1 dev, "
-            "schnell or Kontext with Load Diffusion Model."
+            f"model is {name}, and MUSAR patches FLUX.1. Load FLUX.1 dev, schnell or Kontext with "
+            "Load Diffusion Model."
         )
     if kind is not comfy.model_base.Flux:
         raise ValueError(_RELATIVES.get(name, _RELATIVES[None].format(name=name)))
-    inputs = getattr(base.diffusion_model, "in_channels", TOKEN_INPUTS)
+    if not isinstance(base.diffusion_model, Flux):
+        raise ValueError(
+            f"model is a FLUX.1 that its loader runs by a network of its own "
+            f"({type(base.diffusion_model).__name__}), as Nunchaku does: ComfyUI's patches do not reach "
+            "into it. Load FLUX.1 dev, schnell or Kontext with Load Diffusion Model or a GGUF loader."
+        )
+    inputs = base.diffusion_model.in_channels
     if inputs != TOKEN_INPUTS:
         raise ValueError(
             f"model is {_WIDE.get(inputs, 'a FLUX.1 variant')} with {inputs} input channels instead "
@@ -39,7 +47,3 @@ _RELATIVES = {
     "schnell or Kontext.",
 }
 _WIDE = {384: "FLUX.1 Fill", 128: "FLUX.1 Canny or Depth"}
-
-
-def _article(name: str) -> str:
-    return f"{'an' if name[:1] in 'AEIOUS' else 'a'} {name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import comfy.conds
 from torch import Tensor
@@ -37,6 +38,7 @@ class PixelBox:
 
 @dataclass(frozen=True, eq=False)
 class PlannedSubject:
+    image: tuple[int, int]  # rows and columns of tokens of its reference
     phrase: tuple[int, ...]  # indices into T
     text: Tensor | None  # the condition prompt's embeddings [1,·,context]; None = no prompt
     strength: float
@@ -59,5 +61,7 @@ class PlanCond(comfy.conds.CONDConstant):
         super().__init__(plan)
         self.on_area = replace(plan, cropped=True)
 
-    def process_cond(self, batch_size, area=None, **kwargs):  # noqa: ANN201 - the host's
+    def process_cond(
+        self, batch_size: int, area: tuple | None = None, **kwargs: Any
+    ) -> comfy.conds.CONDConstant:
         return comfy.conds.CONDConstant(self.cond if area is None else self.on_area)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -19,25 +20,26 @@ from ...musar_attention import (
     routed_attention,
 )
 from .boxes import OFF_CANVAS
+from .keys import CELL, tokens_of
 from .masks import additive
 from .plan import Plan
 
 if TYPE_CHECKING:
     from .wrapper import Settings
 
-PATCH = 2  # latent cells of a token, each way
-LATENT = 8  # pixels of a latent cell, each way
 OVERRIDE = "optimized_attention_override"
+
+log = logging.getLogger("musar")
 
 
 def lay_out(plan: Plan, x: Tensor, context: Tensor, references: list[Tensor]) -> TokenLayout:
     """The layout of this call; references beyond the plan's are `extra`."""
     subjects = tuple(
-        SubjectTokens(_tokens(latent), s.phrase, 0 if s.text is None else s.text.shape[1])
-        for s, latent in zip(plan.subjects, references)
+        SubjectTokens(s.image, s.phrase, 0 if s.text is None else s.text.shape[1]) for s in plan.subjects
     )
-    native = (_tokens(latent) for latent in references[len(subjects) :])
-    return TokenLayout(context.shape[1], _tokens(x), subjects, sum(h * w for h, w in native))
+    native = (tokens_of(*latent.shape[-2:]) for latent in references[len(subjects) :])
+    target = tokens_of(*x.shape[-2:])
+    return TokenLayout(context.shape[1], target, subjects, sum(h * w for h, w in native))
 
 
 class RoutedCall:
@@ -61,13 +63,15 @@ class RoutedCall:
         self.in_window = sigma is None or end <= float(sigma[0]) <= start
         self.phrases = phrase_weights(layout, x.device)
         self.allowed = self._allowed(x, context)
-        self.placed = self.attended = 0
+        self.blocks = self.doubles + len(model.single_blocks)
+        self.ran = self.placed = False
+        self.attended: set[tuple] = set()  # blocks whose attention came by here
 
     def _allowed(self, x: Tensor, context: Tensor) -> Tensor | None:
         """bool [B|1,n,c], None = every subject may own every token."""
         allowed = None
         if any(s.box for s in self.plan.subjects):
-            picture = (x.shape[-1] * LATENT, x.shape[-2] * LATENT)
+            picture = (x.shape[-1] * CELL, x.shape[-2] * CELL)
             try:
                 boxes = [s.box.on(picture) if s.box else None for s in self.plan.subjects]
             except ValueError as error:
@@ -82,15 +86,13 @@ class RoutedCall:
     def place_references(self, args: dict) -> dict:
         """The `post_input` patch: writes the position ids of our references."""
         layout = self.layout
-        if (
-            args["txt"].shape[1] != layout.text_length
-            or args["img"].shape[1] != layout.length - layout.text_length
-        ):
+        text, image = args["txt"].shape[1], args["img"].shape[1]
+        if (text, image) != (layout.text_length, layout.length - layout.text_length):
             raise ValueError(
-                f"The model works on {args['txt'].shape[1]} text and {args['img'].shape[1]} picture "
-                f"tokens where MUSAR Routing laid out {layout.text_length} and "
-                f"{layout.length - layout.text_length}: another node adds tokens inside the model. "
-                "Remove it (USO Style Reference does this)."
+                f"The model works on {text} text and {image} picture tokens where MUSAR laid out "
+                f"{layout.text_length} and {layout.length - layout.text_length}: another node adds "
+                "tokens inside the model (USO Style Reference) or leaves references out (Flux KV "
+                "Cache). Remove it."
             )
         ids = args["img_ids"].clone()
         begin = layout.X.start  # img_ids has no text in front
@@ -100,10 +102,19 @@ class RoutedCall:
         placed = reference_ids(target, [ids[:, s] for s in spans], self.plan.positions)
         for span, new in zip(spans, placed):
             ids[:, span] = new
-        self.placed += 1
+        self.placed = True
         return {**args, "img_ids": ids}
 
-    def attention(self, func, q, k, v, heads, mask=None, **kwargs):  # noqa: ANN201
+    def attention(
+        self,
+        func: Callable,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        heads: int,
+        mask: Tensor | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
         """The attention override: q, k, v [B,H,L,D] -> [B,L,H·D], along the routes."""
         inner = func if self.chained is None else lambda *a, **kw: self.chained(func, *a, **kw)
         length = self.layout.length
@@ -111,11 +122,12 @@ class RoutedCall:
             return inner(q, k, v, heads, mask=mask, **kwargs)  # not the joint sequence
         if q.shape[2] != k.shape[2]:
             raise ValueError(
-                f"Attention has {q.shape[2]} queries and {k.shape[2]} keys where MUSAR Routing laid "
-                f"out {length} of both: a node caches references (Flux KV Cache). Remove it."
+                f"Attention has {q.shape[2]} queries and {k.shape[2]} keys where MUSAR laid out "
+                f"{length} of both: another node adds keys inside the model. Remove it."
             )
-        self.attended += 1
-        static, dynamic = self._switches(kwargs.get("transformer_options", {}))
+        options = kwargs.get("transformer_options", {})
+        self.attended.add((options.get("block_type"), options.get("block_index")))
+        static, dynamic = self._switches(options)
         batch, _, _, depth = q.shape
 
         def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -150,18 +162,22 @@ class RoutedCall:
 
     def require_routed(self) -> None:
         """A picture that was not routed must not pass for one that was."""
-        if self.placed and not self.attended:
-            raise RuntimeError(
-                "MUSAR Routing was not asked for a single layer: another node took the attention "
-                "override for itself. Put that node before MUSAR Routing, or remove it."
-            )
-        if self.attended and not self.placed:
+        if not self.ran:  # a cache answered instead of the model
+            return
+        if not self.placed:
             raise RuntimeError(
                 "MUSAR Routing could not place the references: another node replaced the model's "
                 "forward and leaves its post_input patches out. Remove that node."
             )
-
-
-def _tokens(latent: Tensor) -> tuple[int, int]:
-    """Rows and columns of tokens; the host pads odd sides."""
-    return tuple(-(-side // PATCH) for side in latent.shape[-2:])
+        if not self.attended:
+            raise RuntimeError(
+                "MUSAR Routing was not asked for a single layer: another node took the attention "
+                "override for itself, or skips the model's blocks. Put that node before MUSAR "
+                "Routing, or remove it."
+            )
+        if len(self.attended) < self.blocks:
+            log.warning(
+                "MUSAR Routing reached %d of %d blocks in this step: another node runs or skips the others.",
+                len(self.attended),
+                self.blocks,
+            )

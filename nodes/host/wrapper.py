@@ -1,16 +1,21 @@
 """The DIFFUSION_MODEL wrapper: lays the sequence out and routes attention for one model call.
 
-Nothing is kept between calls: each makes a `_Call`, and it is gone when the call returns.
+Nothing is kept between calls: each makes a `RoutedCall`, and it is gone when the call returns.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from comfy.patcher_extension import WrapperExecutor
+from torch import Tensor
 
-from .keys import PLAN
+from .keys import PLAN, tokens_of
+from .lora import laid_out
 from .masks import extend_mask
+from .plan import Plan
 from .routed_call import RoutedCall, lay_out
 
 
@@ -24,6 +29,9 @@ class Settings:
     blocks: tuple[int, int]  # first … last
 
 
+OFF = Settings(False, False, (float("inf"), 0.0), (0, 0))  # lays out and routes nothing
+
+
 class Routing:
     """The wrapper. Conditioning without a plan goes through untouched."""
 
@@ -32,25 +40,27 @@ class Routing:
 
     def __call__(
         self,
-        executor,
-        x,
-        timestep,
-        context,
-        y=None,
-        guidance=None,
-        ref_latents=None,
-        control=None,
-        transformer_options=None,
-        **kwargs,
-    ) -> torch.Tensor:
+        executor: WrapperExecutor,
+        x: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        y: Tensor | None = None,
+        guidance: Tensor | None = None,
+        ref_latents: list[Tensor] | None = None,
+        control: dict | None = None,
+        transformer_options: dict | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
         plan = kwargs.pop(PLAN, None)
         options = dict(transformer_options or {})
         if plan is None:
             return executor(x, timestep, context, y, guidance, ref_latents, control, options, **kwargs)
 
-        _refuse(plan, x, ref_latents, kwargs)
+        model = executor.class_obj
+        method = kwargs.get("ref_latents_method", model.params.default_ref_method)
+        self._refuse(plan, x, ref_latents or [], method)
         layout = lay_out(plan, x, context, ref_latents)
-        call = RoutedCall(plan, layout, self.settings, x, context, options, executor.class_obj)
+        call = RoutedCall(plan, layout, self.settings, x, context, options, model)
         texts = [s.text.to(context).expand(len(context), -1, -1) for s in plan.subjects if s.text is not None]
         context = torch.cat([context, *texts], 1)
         if kwargs.get("attention_mask") is not None:
@@ -60,32 +70,48 @@ class Routing:
         patches["post_input"] = [*patches.get("post_input", []), call.place_references]
         options["patches"] = patches
         options["optimized_attention_override"] = call.attention
-        out = executor(x, timestep, context, y, guidance, ref_latents, control, options, **kwargs)
+
+        def run(*args: Any, **kwargs: Any) -> Tensor:
+            call.ran = True
+            return executor.original(*args, **kwargs)
+
+        rest = WrapperExecutor.new_class_executor(run, model, executor.wrappers, executor.idx + 1)
+        with laid_out(layout):
+            out = rest.execute(x, timestep, context, y, guidance, ref_latents, control, options, **kwargs)
         call.require_routed()
         return out
 
-
-def _refuse(plan, x, ref_latents, kwargs: dict) -> None:
-    """What cannot be routed, said before the model trips over it."""
-    found = len(ref_latents or ())
-    if found < len(plan.subjects):
-        raise ValueError(
-            f"The conditioning plans {len(plan.subjects)} subjects but carries {found} references. "
-            "A node after MUSAR Conditioning replaced its reference latents: remove that node."
-        )
-    if x.shape[1] != ref_latents[0].shape[1]:
-        raise ValueError(
-            f"The model gets {x.shape[1]} latent channels and the references have "
-            f"{ref_latents[0].shape[1]}: a control LoRA or inpainting conditioning widens the "
-            "picture's latent. MUSAR works without it; for control use a ControlNet."
-        )
-    if kwargs.get("ref_latents_method") == "index_timestep_zero":
-        raise ValueError(
-            "Edit Model Reference Method is set to index_timestep_zero, which FLUX.1 cannot run. "
-            "Remove that node; positions of MUSAR Conditioning places the references."
-        )
-    if plan.cropped and any(s.box for s in plan.subjects):
-        raise ValueError(
-            "The conditioning has boxes and is set to an area of the picture (Conditioning Set "
-            "Area): boxes are measured on the whole picture. Use one or the other."
-        )
+    def _refuse(self, plan: Plan, x: Tensor, references: list[Tensor], method: str) -> None:
+        """What cannot be routed, said before the model trips over it."""
+        found = [tokens_of(*latent.shape[-2:]) for latent in references]
+        if found[: len(plan.subjects)] != [s.image for s in plan.subjects]:
+            raise ValueError(
+                f"The conditioning plans {len(plan.subjects)} subjects but carries {len(found)} "
+                "references, or others. A node after MUSAR Conditioning replaced its reference "
+                "latents: remove that node."
+            )
+        if x.shape[1] != references[0].shape[1]:
+            raise ValueError(
+                f"The model gets {x.shape[1]} latent channels and the references have "
+                f"{references[0].shape[1]}: a control LoRA or inpainting conditioning widens the "
+                "picture's latent. MUSAR works without it; for control use a ControlNet."
+            )
+        if method == "index_timestep_zero":
+            raise ValueError(
+                "References are set to index_timestep_zero (by Edit Model Reference Method or Flux KV "
+                "Cache), which FLUX.1 cannot run. Remove that node; positions of MUSAR Conditioning "
+                "places the references."
+            )
+        boxed = any(s.box for s in plan.subjects)
+        if boxed and plan.cropped:
+            raise ValueError(
+                "The conditioning has boxes and is set to an area of the picture (Conditioning Set "
+                "Area, or Set Mask with mask bounds): boxes are measured on the whole picture. Use "
+                "one or the other."
+            )
+        if not self.settings.dynamic and (boxed or any(s.strength < 1 for s in plan.subjects)):
+            raise ValueError(
+                "Boxes and strengths below 1 say which parts of the picture belong to a subject, and "
+                "only dynamic routing gives them out. Turn dynamic on in MUSAR Routing, or take boxes "
+                "and strengths away."
+            )

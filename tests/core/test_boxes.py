@@ -1,4 +1,5 @@
 from dataclasses import astuple
+from math import nextafter
 
 import pytest
 import torch
@@ -53,10 +54,24 @@ def test_no_box_is_without_a_token(target, box):
     assert inside_boxes([box], target).any()
 
 
-@pytest.mark.parametrize("box", [Box(0.999, 0.999, 1, 1), Box(0, 0, 0.001, 0.001)])
-def test_the_smallest_corners(box):
-    tokens = inside_boxes([box], (4, 6))[0, :, 0].nonzero().tolist()
-    assert tokens == [[23 if box.right == 1 else 0]]
+@pytest.mark.parametrize("width", [1e-3, 1e-9, 1 - nextafter(1, 0)])
+def test_the_smallest_corners(width):
+    corners = [Box(0, 0, width, width), Box(1 - width, 1 - width, 1, 1)]
+    first, last = inside_boxes(corners, (4, 6))[0].T
+    assert first.nonzero().tolist() == [[0]] and last.nonzero().tolist() == [[23]]
+
+
+def test_a_border_through_a_centre_gives_the_token_to_one_side():
+    halves = [Box(0, 0, 1, 0.5), Box(0, 0.5, 1, 1), Box(0, 0, 0.5, 1), Box(0.5, 0, 1, 1)]
+    upper, lower, left, right = inside_boxes(halves, (3, 3))[0].T.view(4, 3, 3).int().tolist()
+    assert upper == [[1, 1, 1], [0, 0, 0], [0, 0, 0]] and lower == [[0, 0, 0], [1, 1, 1], [1, 1, 1]]
+    assert left == [[1, 0, 0]] * 3 and right == [[0, 1, 1]] * 3
+
+
+def test_a_box_from_centre_to_centre():
+    """Its own centre lies on a border of tokens; that adds no token."""
+    box = Box(0.25, 0.25, 0.75, 0.75)
+    assert inside_boxes([box], (2, 2))[0, :, 0].tolist() == [True, False, False, False]
 
 
 def test_a_thin_box_keeps_its_length():

@@ -32,6 +32,7 @@ ROBOT = tokens('▁A ▁" Robot - dog ", ▁and ▁a ▁red ▁cat . </s> <pad> 
         ("▁big , ▁bad ▁wolf", "big, bad wolf", (0, 1, 2, 3)),
         ("▁the ▁dog ' s ▁bone", "dog's bone", (1, 2, 3, 4)),
         ("▁the ▁dog ' s ▁bone", "dog", (1,)),
+        ("▁a ▁Dr . ▁Dog", "dr. dog", (1, 2, 3)),
         ("▁bull dog ▁dog s ▁dog", "dog", (4,)),
         ("▁ dog ▁ ▁cat", "dog", (1,)),
         ("▁ dog ▁ ▁cat", "dog cat", (1, 3)),
@@ -58,7 +59,9 @@ def test_capitals_quotes_and_commas_do_no_harm(phrase):
 def test_occurrences():
     pieces = tokens("▁a ▁dog ▁and ▁another ▁Dog , ▁dog s")
     assert [find_phrase(pieces, "dog", k) for k in (0, 1)] == [(1,), (4,)]
-    with pytest.raises(ValueError, match=r"'dog' is needed 3 times .* 2 times: 'a dog and another dog"):
+    with pytest.raises(
+        ValueError, match=r"'dog' is needed 3 times .* 2 times: 'a dog and another Dog, dogs'"
+    ):
         find_phrase(pieces, "dog", 2)
 
 
@@ -72,13 +75,13 @@ def test_occurrences_do_not_overlap():
 )
 def test_missing(phrase):
     pieces = tokens("▁a ▁robot - cat ▁and ▁a ▁bull dog ▁and ▁dog s ▁red ▁cat")
-    prompt = "a robot - cat and a bulldog and dogs red cat"
+    prompt = "a robot-cat and a bulldog and dogs red cat"
     with pytest.raises(ValueError, match=f"'{phrase}' is needed in .* not at all: '{prompt}'"):
         find_phrase(pieces, phrase)
 
 
 def test_negative_occurrence():
-    with pytest.raises(ValueError, match="'red cat'.*robot - dog"):
+    with pytest.raises(ValueError, match="counted from 0; found -1"):
         find_phrase(ROBOT, "red cat", -1)
 
 
@@ -90,7 +93,7 @@ def test_a_phrase_without_letters(phrase):
         find_phrases(ROBOT, ["cat", phrase])
 
 
-@pytest.mark.parametrize("piece", ["</s>", "<pad>", "<unk>", "<embedding>", "<extra_id_0>"])
+@pytest.mark.parametrize("piece", ["</s>", "<pad>", "<embedding>", "<extra_id_0>"])
 def test_special_pieces_are_no_text(piece):
     """They are not found, they do not count, and they end a word."""
     pieces = ["▁dog", piece, "house", "▁cat", piece]
@@ -100,6 +103,30 @@ def test_special_pieces_are_no_text(piece):
     for phrase in ("doghouse", piece):
         with pytest.raises(ValueError, match="not at all: 'dog house cat'"):
             find_phrase(pieces, phrase)
+
+
+def test_an_unknown_letter_is_a_letter():
+    """T5 has no ñ: the phrase's own pieces say so too, and the two match."""
+    pieces = ["▁a", "▁jala", "pe", "<unk>", "o", "▁dog", "<unk>"]
+    assert find_phrase(pieces, "jalape\ufffdo") == (1, 2, 3, 4)
+    for phrase in ("jalape", "jalapeo", "dog"):
+        with pytest.raises(ValueError, match="not at all"):
+            find_phrase(pieces, phrase)
+    with pytest.raises(ValueError, match="no letter or digit"):
+        find_phrase(pieces, "\ufffd")
+
+
+@pytest.mark.parametrize(
+    "pieces, phrase",
+    (
+        ("▁the ▁dog ’ s ▁bowl", "dog's bowl"),
+        ("▁the ▁dog ' s ▁bowl", "dog’s bowl"),
+        ("▁a ▁robot – dog", "robot-dog"),
+        ("▁a ▁robot - dog", "robot—dog"),
+    ),
+)
+def test_typographic_quotes_and_dashes(pieces, phrase):
+    assert len(find_phrase(tokens(pieces), phrase)) >= 3
 
 
 def test_text_in_angle_brackets_is_text():

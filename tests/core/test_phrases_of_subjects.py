@@ -27,6 +27,11 @@ def test_the_longest_choose_first():
     assert spans(pieces, "dog") == ((2,),)  # nobody asks for the robot dog
 
 
+def test_words_count_before_letters():
+    pieces = "▁a ▁b ▁c ▁elephant ▁and ▁c ▁elephant"
+    assert spans(pieces, "c elephant", "a b c") == ((5, 6), (0, 1, 2))
+
+
 def test_of_as_many_words_the_longer_chooses_first():
     assert spans("▁old ▁dog ▁house ▁dog ▁x", "dog x", "dog house") == ((3, 4), (1, 2))
     assert spans("▁a ▁b ▁ccc ▁a ▁b", "a b", "b ccc") == ((3, 4), (1, 2))
@@ -57,3 +62,13 @@ def test_too_few(phrases, index, message):
         spans("▁a ▁robot ▁dog", *phrases)
     assert isinstance(error.value, ValueError)
     assert error.value.index == index
+
+
+def test_a_repeated_word_is_found_behind_what_is_taken():
+    pieces = ["▁a", "▁x", "▁dog", "▁dog", "▁dog"]
+    assert find_phrases(pieces, ["a x dog", "dog dog"]) == ((0, 1, 2), (3, 4))
+
+
+def test_one_piece_never_names_two_subjects():
+    with pytest.raises(ValueError, match="part of another subject's phrase"):
+        find_phrases(["▁dog-cat"], ["dog", "cat"])

@@ -60,7 +60,7 @@ def test_mask_of_another_size_and_of_nothing(subject, picture):
     mask[:, :, :16] = 1
     cut = subject(picture(64, 64), mask=mask).image
     assert torch.equal(cut[:, :, :30], picture(64, 64)[:, :, :30]) and (cut[:, :, 34:] == 1).all()
-    with pytest.raises(ValueError, match="mask leaves nothing of image"):
+    with pytest.raises(ValueError, match="mask and transparency leave nothing of image"):
         subject(mask=torch.zeros(1, 64, 64))
 
 
@@ -123,10 +123,11 @@ LEFT = {"x": 0, "y": 0, "width": 32, "height": 64}
 @pytest.mark.parametrize(
     "boxes, says",
     (
-        ([[LEFT] * 3], "3 boxes for 2 subjects"),
+        ([[LEFT] * 3], "Box 3 of boxes belongs to subject_3, and only subject_1, subject_2 is connected"),
+        ({**LEFT, "x": float("nan")}, "Box 1 of boxes is 32 × 64 pixels at nan"),
         ({**LEFT, "x": 64}, "Box 1 of boxes: .*covers nothing of the 64 × 64 canvas"),
         ([LEFT, {**LEFT, "y": -64}], "Box 2 of boxes: .*covers nothing"),
-        ({**LEFT, "width": 0}, "Box 1 of boxes is 0 × 64 pixels"),
+        ({**LEFT, "width": 0}, "Box 1 of boxes is 0 × 64 pixels.*Draw it anew"),
         ({"x": 1, "y": 2}, "Box 1 of boxes is .*a box is"),
         (["left half"], "Box 1 of boxes is 'left half'"),
     ),

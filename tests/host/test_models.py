@@ -83,7 +83,7 @@ def test_other_kinds(route, flux):
     unknown = object.__new__(type("Flux9", (comfy.model_base.Flux,), {}))
     for base, says in (
         (chroma, "model is Chroma"),
-        (other, "an SD3 model"),
+        (other, "model is SD3, and MUSAR patches FLUX.1"),
         (unknown, "model is Flux9, a relative"),
     ):
         patcher = flux.clone()

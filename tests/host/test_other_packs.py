@@ -78,7 +78,7 @@ def test_lost_references_are_an_error(flux, route, sample, subjects):
     lost = node_helpers.conditioning_set_values(
         subjects, {"reference_latents": subjects[0][1]["reference_latents"][:1]}
     )
-    with pytest.raises(ValueError, match="plans 2 subjects but carries 1 reference"):
+    with pytest.raises(ValueError, match="plans 2 subjects but carries 1 references, or others"):
         sample(route(flux), lost)
 
 
@@ -88,7 +88,7 @@ def test_timestep_zero_method_is_an_error(flux, route, sample, subjects, call):
         conditioning=subjects,
         reference_latents_method="index_timestep_zero",
     )[0]
-    with pytest.raises(ValueError, match="index_timestep_zero, which FLUX.1 cannot run"):
+    with pytest.raises(ValueError, match="index_timestep_zero .*which FLUX.1 cannot run"):
         sample(route(flux), zero)
 
 
@@ -117,13 +117,81 @@ def test_stock_lora_next_to_routing(flux, route, sample, subjects, call, files):
 
 
 def test_control_reaches_the_target_only(flux, route, sample, subjects):
-    """A ControlNet adds to the first picture tokens, and those are X."""
-    plain = sample(route(flux), subjects)
+    """What a ControlNet adds to the picture's tokens arrives at X, and at no reference."""
+    network, seen = flux.model.diffusion_model, []
+    handle = network.double_blocks[1].register_forward_pre_hook(
+        lambda block, args, kwargs: seen.append(kwargs["img"].clone()), with_kwargs=True
+    )
 
     def add(executor, x, t, context, y, guidance, ref, control, options, **kwargs):
-        tokens = (x.shape[-1] + 1) // 2 * ((x.shape[-2] + 1) // 2)
+        tokens = -(-x.shape[-1] // 2) * -(-x.shape[-2] // 2)
         control = {"input": [torch.ones(len(x), tokens, 256)], "output": []}
         return executor(x, t, context, y, guidance, ref, control, options, **kwargs)
 
-    controlled = sample(_with_wrapper(route(flux), add), subjects)
-    assert torch.isfinite(controlled).all() and not torch.equal(controlled, plain)
+    try:
+        sample(route(flux), subjects, steps=1)
+        sample(_with_wrapper(route(flux), add), subjects, steps=1)
+    finally:
+        handle.remove()
+    plain, controlled = seen
+    target = (96 // 16) * (80 // 16)
+    assert torch.allclose(controlled[:, :target], plain[:, :target] + 1, atol=1e-5)
+    assert torch.equal(controlled[:, target:], plain[:, target:]) and plain.shape[1] > target
+
+
+def test_a_network_of_another_loader_is_refused(flux, route):
+    """As Nunchaku's: under the host's FLUX, but out of reach of the host's patches."""
+
+    class OwnNetwork(torch.nn.Module):
+        pass
+
+    patcher = flux.clone()
+    patcher.model = object.__new__(type(flux.model))
+    torch.nn.Module.__init__(patcher.model)
+    patcher.model.diffusion_model = OwnNetwork()
+    with pytest.raises(ValueError, match="a network of its own .OwnNetwork., as Nunchaku"):
+        route(patcher)
+
+
+def test_a_replaced_forward_without_any_hook_is_an_error(flux, route, sample, subjects):
+    """Some caching packs replace forward_orig by a copy that asks neither for patches nor overrides."""
+
+    def forward_orig(img, *args, **kwargs):
+        return torch.zeros_like(img)
+
+    model = route(flux)
+    model.add_object_patch("diffusion_model.forward_orig", forward_orig)
+    with pytest.raises(RuntimeError, match="could not place the references"):
+        sample(model, subjects)
+
+
+def test_a_partly_swallowed_override_is_logged(flux, route, sample, subjects, caplog):
+    def deaf(args, extra):
+        options = {k: v for k, v in args["transformer_options"].items() if k != OVERRIDE}
+        return extra["original_block"]({**args, "transformer_options": options})
+
+    model = flux.clone()
+    for i in range(2):
+        model.set_model_patch_replace(deaf, "dit", "double_block", i)
+    sample(route(model), subjects, steps=1)
+    assert "reached 3 of 5 blocks" in caplog.text
+    caplog.clear()
+    sample(route(flux), subjects, steps=1)
+    assert "reached" not in caplog.text
+
+
+def test_keys_added_inside_a_block_are_an_error(flux, route, sample, subjects):
+    def more(q, k, v, **kwargs):
+        return {"q": q, "k": torch.cat([k, k[:, :, :5]], 2), "v": torch.cat([v, v[:, :, :5]], 2), "pe": None}
+
+    model = flux.clone()
+    model.set_model_attn1_patch(more)
+    with pytest.raises(ValueError, match="another node adds keys inside the model"):
+        sample(route(model), subjects)
+
+
+def test_flux_kv_cache_is_refused(flux, route, sample, subjects, call):
+    with pytest.raises(ValueError, match="Flux KV Cache"):
+        sample(route(call("FluxKVCache", model=flux)[0]), subjects)
+    with pytest.raises(ValueError, match="Flux KV Cache"):
+        sample(call("FluxKVCache", model=route(flux))[0], subjects)

@@ -42,6 +42,10 @@ def words(clip):
         ("a man in a hat\nand a dog", "hat", "hat"),
         (r"a dog \(not a cat\) asleep", "cat", "cat"),
         ("the xylophonist's zweihänder", "zweihänder", "zweihänder"),
+        ("the dog’s bowl", "dog's bowl", "dog’s bowl"),
+        ("a robot–dog", "robot-dog", "robot–dog"),
+        ("a jalapeño in a pot", "jalapeño", "jalape<unk>o"),  # T5 has no ñ
+        ("two dogs: a big dog dog", "big dog", "big dog"),
     ),
 )
 def test_found(spans, words, prompt, phrase, found):
@@ -86,7 +90,8 @@ def test_phrases_lie_where_the_encoder_puts_their_words(condition, clip, spans):
         ("a cat on the beach", ("dog",), ("subject_1", "'dog'", "not at all", "a cat on the beach")),
         ("a dog on the beach", ("dog", "dog"), ("subject_2", "'dog'", "2 times", "once")),
         ("a robot dog", ("robot dog", "dog"), ("subject_2", "'dog'", "part of another subject's phrase")),
-        ("a dog", ("…!?",), ("subject_1", "no letter or digit")),
+        ("a dog", ("!?",), ("subject_1", "no letter or digit")),
+        ("一只狗", ("狗",), ("subject_1", "no letter or digit", "unknown to T5")),
         ("", ("dog",), ("prompt is empty", "subject_1")),
         ("  \n", ("dog", "cat"), ("prompt is empty", "subject_1, subject_2")),
     ),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NODES = ("MusarSubject", "MusarConditioning", "MusarRouting")
+NODES = ("MusarSubject", "MusarConditioning", "MusarRouting", "MusarDualLora")
 
 
 def test_the_pack_brings_these_nodes_and_no_others(pack, nodes):
@@ -49,6 +49,13 @@ def test_names_that_shared_graphs_rely_on(nodes):
         "canvas_height",
     ]
     assert names["MusarRouting"][:3] == ["model", "static", "dynamic"]
+    assert names["MusarDualLora"] == [
+        "model",
+        "subject_lora",
+        "noise_lora",
+        "subject_strength",
+        "noise_strength",
+    ]
     template = nodes["MusarConditioning"].define_schema().inputs[3].template
     assert template.names == [f"subject_{i}" for i in range(1, 17)]
 

@@ -93,6 +93,25 @@ def test_area_with_boxes_is_refused(flux, route, sample, condition, call):
     assert torch.isfinite(sample(flux, area)).all()  # without routing boxes mean nothing
 
 
+def test_mask_bounds_with_boxes_are_refused(flux, route, sample, condition, call):
+    boxed = condition(PROMPT, "dog", "robot", boxes={"x": 0, "y": 0, "width": 32, "height": 32})
+    mask = torch.zeros(1, 96, 80)
+    mask[:, :48] = 1
+    bounded = call(
+        "ConditioningSetMask", conditioning=boxed, mask=mask, set_cond_area="mask bounds", strength=1.0
+    )[0]
+    with pytest.raises(ValueError, match="Set Mask with mask bounds"):
+        sample(route(flux), bounded)
+
+
+@pytest.mark.parametrize(
+    "given", ({"boxes": {"x": 0, "y": 0, "width": 32, "height": 32}}, {"strengths": (0.5, 1)})
+)
+def test_boxes_and_strengths_need_dynamic_routing(flux, route, sample, condition, given):
+    with pytest.raises(ValueError, match="only dynamic routing gives them out"):
+        sample(route(flux, dynamic=False), condition(PROMPT, "dog", "robot", **given))
+
+
 def test_boxes_decide_overlaps_by_affinity_and_leave_the_rest(flux, route, sample, condition, owners):
     boxes = [[{"x": 0, "y": 0, "width": 48, "height": 96}, {"x": 16, "y": 0, "width": 48, "height": 96}]]
     sample(route(flux), condition(PROMPT, "dog", "robot", boxes=boxes), size=(96, 96))

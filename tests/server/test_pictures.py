@@ -19,7 +19,7 @@ def opened(result):
 def test_nodes_are_listed(server):
     listed = server.json("/object_info")
     ours = {n: i for n, i in listed.items() if i["category"] == "MUSAR"}
-    assert sorted(ours) == ["MusarConditioning", "MusarRouting", "MusarSubject"]
+    assert sorted(ours) == ["MusarConditioning", "MusarDualLora", "MusarRouting", "MusarSubject"]
     for node_id, info in ours.items():
         assert info["python_module"] == "custom_nodes.comfyui-musar"
         assert server.get(f"/extensions/comfyui-musar/docs/{node_id}.md").startswith(b"# ")
@@ -43,7 +43,7 @@ def test_shipped_prompt_draws(server, small, name):
     assert (2, 2) in steps
     log = server.log.read_text()[before:]
     assert "Traceback" not in log and "ERROR" not in log
-    assert not result.texts  # nothing to warn of
+    assert result.texts == [f"{'three' in name and 3 or 2} subjects, routed"]
 
 
 def test_batch_with_a_zeroed_negative(server, edited):
@@ -65,7 +65,7 @@ def test_routing_makes_a_difference_and_none_warns(server, edited, small):
     assert shown in server.log.read_text()
     assert opened(unrouted).tobytes() != routed.tobytes()
     again = server.run(small("two_subjects_kontext"))  # the warning goes when routing comes back
-    assert not again.texts and conditioning not in again.outputs
+    assert again.texts == ["2 subjects, routed"] and conditioning not in again.outputs
 
 
 def test_cancelled_then_drawn(server, edited):

@@ -1,0 +1,82 @@
+"""MUSAR Dual LoRA: a branch for references, another for the picture, none for the prompt."""
+
+from __future__ import annotations
+
+import folder_paths
+from comfy_api.latest import io
+
+from .host.lora import add_branches
+from .host.lora_files import parse, read_file, split_branches
+from .host.models import require_flux1
+from .host.wrapper import OFF, Routing
+
+NONE = "none"
+
+
+class MusarDualLora(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        files = folder_paths.get_filename_list("loras")
+        strength = {"default": 1.0, "min": -20.0, "max": 20.0, "step": 0.01}
+        return io.Schema(
+            node_id="MusarDualLora",
+            display_name="MUSAR Dual LoRA",
+            category="MUSAR",
+            description="Puts MUSAR's two branches on a FLUX.1 model: references and condition "
+            "prompts see the subject branch, the picture sees the noise branch, the prompt none.",
+            search_aliases=["lora", "subject lora", "noise lora", "token lora", "omini"],
+            inputs=[
+                io.Model.Input("model", tooltip="A FLUX.1 model: dev, schnell or Kontext."),
+                io.Combo.Input(
+                    "subject_lora",
+                    options=files,
+                    tooltip="The subject branch: a LoRA for references and condition prompts, or a "
+                    "MUSAR file that holds both branches. LoRAs made for all tokens (UNO) belong "
+                    "in Load LoRA instead.",
+                ),
+                io.Combo.Input(
+                    "noise_lora",
+                    options=[NONE, *files],
+                    default=NONE,
+                    tooltip="The noise branch, for the picture's tokens. none = the one in "
+                    "subject_lora's file, if it holds both. It acts only where the conditioning "
+                    "has subjects: it was trained with references.",
+                ),
+                io.Float.Input(
+                    "subject_strength", **strength, tooltip="Strength of the subject branch; 0 = without it."
+                ),
+                io.Float.Input(
+                    "noise_strength", **strength, tooltip="Strength of the noise branch; 0 = without it."
+                ),
+            ],
+            outputs=[io.Model.Output(tooltip="The model with both branches.")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: io.Model.Type,
+        subject_lora: str,
+        noise_lora: str = NONE,
+        subject_strength: float = 1.0,
+        noise_strength: float = 1.0,
+    ) -> io.NodeOutput:
+        require_flux1(model)
+        if subject_strength == 0 and noise_strength == 0:
+            return io.NodeOutput(model)
+        both = _read(subject_lora)
+        branches = {"subject": (both["subject"], subject_lora), "noise": (both.get("noise"), subject_lora)}
+        if noise_lora != NONE:
+            other = _read(noise_lora)
+            branches["noise"] = (other.get("noise") or other["subject"], noise_lora)
+        strengths = {"subject": subject_strength, "noise": noise_strength}
+        parsed = {
+            branch: (parse(state, model.model, name) if state else [], strengths[branch])
+            for branch, (state, name) in branches.items()
+        }
+        return io.NodeOutput(add_branches(model, parsed, Routing(OFF)))
+
+
+def _read(name: str) -> dict[str, dict]:
+    state = read_file(folder_paths.get_full_path_or_raise("loras", name))
+    return split_branches(state) or {"subject": state}
