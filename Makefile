@@ -27,7 +27,7 @@ export COMFYUI_PYTHON := $(PY)
 TIERS := core host server
 PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
-.PHONY: help host demo test lint $(TIERS:%=test-%) bench-attention
+.PHONY: help host demo test lint $(TIERS:%=test-%) bench-attention bench-lora
 
 help:
 	@echo "make demo             a picture through a real ComfyUI, into output/"
@@ -35,6 +35,7 @@ help:
 	@echo "make test-core        one tier; likewise test-host, test-server"
 	@echo "make host             fetch ComfyUI $(HOST) and its requirements (make demo and make test do it too)"
 	@echo "make bench-attention  measure routed attention, into docs/benchmarks.md"
+	@echo "make bench-lora       measure the dual LoRA, likewise"
 
 ifdef VENV
 host:
@@ -63,3 +64,6 @@ $(TIERS:%=test-%): test-%: test-tools
 
 bench-attention: host
 	@"$(PY)" tools/bench_attention.py
+
+bench-lora: host
+	@"$(PY)" tools/bench_lora.py

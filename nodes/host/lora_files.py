@@ -19,6 +19,7 @@ from torch import Tensor, nn
 FORMAT = "musar_format"  # metadata of a file with both branches
 VERSION = "1"
 BRANCH_PREFIXES = ("subject.", "noise.")
+DIFFERENCES = (".diff", ".diff_b", ".w_norm", ".b_norm", ".set_weight")  # the host keeps no list of these
 
 log = logging.getLogger("musar")
 
@@ -98,7 +99,7 @@ def parse(state: dict[str, Tensor], model: BaseModel, name: str) -> list[Target]
             name,
             ", ".join(f"{n} × {module}" for module, n in left_out.items()),
         )
-    unknown = sorted(k for k in state if k not in known) if not left_out else []
+    unknown = sorted(k for k in state if k not in known and not k.endswith(DIFFERENCES))
     if unknown:
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         log.warning(
@@ -136,7 +137,12 @@ def _target(
     outputs = layer.out_features if part is None else part[2]
     if rank == 0:
         raise ValueError(f"{name} has rank 0 at {module}: the file is empty there. Export it again.")
-    if (up.shape[0], up.shape[1], down.shape[1]) != (outputs, rank, layer.in_features):
+    if up.shape[1] != rank:
+        raise ValueError(
+            f"{name} is broken at {module}: one factor has rank {rank}, the other {up.shape[1]}. Export "
+            "it again."
+        )
+    if (up.shape[0], down.shape[1]) != (outputs, layer.in_features):
         raise ValueError(
             f"{name} does not fit the model: at {module} it maps {down.shape[1]} inputs to "
             f"{up.shape[0]} outputs, and the layer has {layer.in_features} and {outputs}. Choose a LoRA "
