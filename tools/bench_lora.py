@@ -52,7 +52,7 @@ class Bench:
         self.tokens = torch.randn(1, LAYOUT.length, HIDDEN, **place)
         self.vec = torch.randn(1, HIDDEN, **place)
 
-    def _hook(self, stream: str, pairs: dict[str, list[LowRank]]):  # noqa: ANN202 - a torch hook
+    def _hook(self, stream: str, pairs: dict[str, list[LowRank]]):
         def add(layer: nn.Module, inputs: tuple, output: Tensor) -> None:
             if self.way == "dual":
                 add_dual_lora(output, inputs[0], LAYOUT, stream, pairs)

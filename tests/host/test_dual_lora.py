@@ -76,7 +76,7 @@ def by_hand(flux, pack):
 
     `changes(name)` gives the change of a layer's weight for the subject branch and the noise branch.
     """
-    network, core, handles = flux.model.diffusion_model, pack("musar_attention"), []
+    network, handles = flux.model.diffusion_model, []
     layouts = pack("nodes.host.lora")._layout
 
     def install(changes):
@@ -99,7 +99,6 @@ def by_hand(flux, pack):
 
             handles.append(layer.register_forward_hook(forward))
 
-    assert core
     yield install
     for handle in handles:
         handle.remove()
@@ -107,18 +106,20 @@ def by_hand(flux, pack):
 
 @pytest.mark.parametrize("count", (1, 2, 3, 4))
 @pytest.mark.parametrize("prompts", (("a dog", "", "a house", ""), ()))
-def test_each_token_sees_its_own_merged_weight(flux, route, sample, condition, lora, by_hand, owners, count, prompts):
+def test_each_token_sees_its_own_merged_weight(
+    flux, route, sample, condition, lora, by_hand, owners, count, prompts
+):
     sizes = ((64, 64), (32, 64), (64, 48), (32, 32))
     subjects = condition(PROMPT, *PHRASES[:count], sizes=sizes, prompts=prompts)
     subject, noise = weights(1, rank=8), weights(2, rank=2)
     model = route(lora(flux, subject, noise, subject_strength=0.8, noise_strength=-0.5))
     ours = sample(model, subjects, batch=2, steps=1)
+    assert (ours - sample(flux, subjects, batch=2, steps=1)).abs().max() > 0.01
     owners.replay(list(owners.seen))
     by_hand(lambda name: (merged(subject, name) * 0.8, merged(noise, name) * -0.5))
     theirs = sample(route(flux), subjects, batch=2, steps=1)
     scale = flux.model.latent_format.scale_factor
     assert (ours - theirs).abs().max() * scale <= 1e-5
-    assert (ours - sample(flux, subjects, batch=2, steps=1)).abs().max() > 0.01
 
 
 def test_strength_zero_is_no_node(flux, lora, route, sample, condition):
@@ -136,10 +137,14 @@ def test_without_subjects_neither_branch_acts(flux, lora, route, sample, conditi
     assert torch.equal(sample(model, plain), sample(flux, plain))
 
 
-def test_the_prompt_and_native_references_are_frozen(flux, lora, route, sample, condition, call, vae, picture):
+def test_the_prompt_and_native_references_are_frozen(
+    flux, lora, route, sample, condition, call, vae, picture
+):
     """The tokens of T and of extra leave the first text and image layers as without the node."""
     latent = {"samples": vae.encode(picture(48, 64, seed=9))}
-    subjects = call("ReferenceLatent", conditioning=condition(PROMPT, "dog", prompts=("a dog",)), latent=latent)[0]
+    subjects = call(
+        "ReferenceLatent", conditioning=condition(PROMPT, "dog", prompts=("a dog",)), latent=latent
+    )[0]
     network, kept = flux.model.diffusion_model, []
     model = route(lora(flux, weights(1), weights(2)))
 
@@ -180,7 +185,13 @@ def test_works_without_the_routing_node(flux, lora, sample, condition, route):
 def test_several_nodes_add_up(flux, lora, route, sample, condition):
     subjects = condition(PROMPT, "dog", "robot")
     once = lora(flux, weights(1), weights(2), subject_strength=0.6, noise_strength=0.4)
-    twice = lora(lora(flux, weights(1), weights(2), subject_strength=0.3, noise_strength=0.3), weights(1), weights(2), subject_strength=0.3, noise_strength=0.1)
+    twice = lora(
+        lora(flux, weights(1), weights(2), subject_strength=0.3, noise_strength=0.3),
+        weights(1),
+        weights(2),
+        subject_strength=0.3,
+        noise_strength=0.1,
+    )
     whole = sample(route(once), subjects)
     assert (sample(route(twice), subjects) - whole).abs().max() <= 1e-4 * whole.abs().max()
     assert torch.equal(sample(route(twice), subjects), sample(route(twice), subjects))
@@ -306,3 +317,15 @@ def test_moved_off_and_on_the_device(flux, lora, route, sample, condition):
     assert not any(m._forward_hooks for m in flux.model.modules())
     assert torch.equal(sample(model, subjects), whole)
     assert torch.equal(sample(model.clone(), subjects), whole)
+
+
+def test_partly_loaded_branches(flux, lora, route, sample, condition):
+    """Where memory is short the host leaves layers behind and casts them as they are called."""
+    model, subjects = route(lora(flux, weights(1), weights(2))), condition(PROMPT, "dog")
+    whole = sample(model, subjects)
+    (extra,) = (m for models in model.additional_models.values() for m in models)
+    extra.detach()
+    extra.load(torch.device("cpu"), lowvram_model_memory=20_000)
+    left = [m for m in extra.model.modules() if hasattr(m, "prev_comfy_cast_weights")]
+    assert left and extra.loaded_size() < extra.model_size()
+    assert torch.equal(sample(model, subjects), whole)

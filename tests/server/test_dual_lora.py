@@ -23,7 +23,10 @@ BAD = {
     "empty": (b"", "not a whole safetensors file"),
     "words": (b"this is no weight file", "not a whole safetensors file"),
     "pickle": (pickle.dumps([1, 2, 3]), "is a pickle"),
-    "sdxl": (save(pair("lora_unet_input_blocks_4_1_proj_in", a="lora_down", b="lora_up")), "Stable Diffusion"),
+    "sdxl": (
+        save(pair("lora_unet_input_blocks_4_1_proj_in", a="lora_down", b="lora_up")),
+        "Stable Diffusion",
+    ),
     "shapes": (save(pair(inputs=3072, outputs=3072)), "does not fit the model"),
     "rankless": (save(pair(rank=0)), "rank 0"),
     "nan": (save(pair(fill=float("nan"))), "not numbers"),
