@@ -120,6 +120,6 @@ def _without_overlaps(spans: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
 
 def _missing(phrase: str, wanted: int, found: int, pieces: Sequence[str]) -> str:
     prompt = " ".join("".join(map(piece_text, pieces)).split())
-    times = {0: "not at all", 1: "once"}.get(found, f"{found} times")
+    times = {0: "does not contain it", 1: "contains it once"}.get(found, f"contains it {found} times")
     need = "" if wanted <= 1 else f" {wanted} times"
-    return f"The phrase {phrase!r} is needed{need} in the prompt, but it is there {times}: {prompt!r}."
+    return f"The phrase {phrase!r} is needed{need} in the prompt, but the prompt {times}: {prompt!r}."

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import folder_paths
 from comfy_api.latest import io
 
 from .host.lora import add_branches
-from .host.lora_files import parse, read_file, split_branches
+from .host.lora_files import read_branches
 from .host.models import require_flux1
-from .host.wrapper import OFF, Routing
 
 NONE = "none"
 
@@ -62,21 +63,11 @@ class MusarDualLora(io.ComfyNode):
         noise_strength: float = 1.0,
     ) -> io.NodeOutput:
         require_flux1(model)
-        if subject_strength == 0 and noise_strength == 0:
-            return io.NodeOutput(model)
-        both = _read(subject_lora)
-        branches = {"subject": (both["subject"], subject_lora), "noise": (both.get("noise"), subject_lora)}
-        if noise_lora != NONE:
-            other = _read(noise_lora)
-            branches["noise"] = (other.get("noise") or other["subject"], noise_lora)
         strengths = {"subject": subject_strength, "noise": noise_strength}
-        parsed = {
-            branch: (parse(state, model.model, name) if state else [], strengths[branch])
-            for branch, (state, name) in branches.items()
-        }
-        return io.NodeOutput(add_branches(model, parsed, Routing(OFF)))
-
-
-def _read(name: str) -> dict[str, dict]:
-    state = read_file(folder_paths.get_full_path_or_raise("loras", name))
-    return split_branches(state) or {"subject": state}
+        if not any(strengths.values()):
+            return io.NodeOutput(model)
+        files = [
+            None if name == NONE else Path(folder_paths.get_full_path_or_raise("loras", name))
+            for name in (subject_lora, noise_lora)
+        ]
+        return io.NodeOutput(add_branches(model, read_branches(*files, strengths, model.model)))

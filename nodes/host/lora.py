@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 
+import comfy.model_patcher
 import comfy.ops
 import torch
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import PatcherInjection, WrappersMP
 from torch import Tensor, nn
 
-from ...musar_attention import LowRank, TokenLayout, add_dual_lora
+from ...musar_attention import LowRank, add_dual_lora
 from .keys import WRAPPER
-from .lora_files import Target
-
-_layout: ContextVar[TokenLayout | None] = ContextVar("musar_layout", default=None)
-
-
-@contextmanager
-def laid_out(layout: TokenLayout) -> Iterator[None]:
-    """While the model runs on this layout, branches act; at all other times they do not."""
-    token = _layout.set(layout)
-    try:
-        yield
-    finally:
-        _layout.reset(token)
+from .layout_now import layout_now
+from .lora_files import Branch, Target
+from .wrapper import OFF, Routing
 
 
 class _Pair(nn.Module):
@@ -46,53 +35,56 @@ def _linear(weight: Tensor) -> nn.Module:
     return layer
 
 
-def add_branches(
-    model: ModelPatcher, branches: dict[str, tuple[list[Target], float]], routing: Callable
-) -> ModelPatcher:
-    """A clone of the model with branches {'subject': (targets, strength), 'noise': …} on it.
-
-    `routing` lays the sequence out where no MUSAR Routing does.
-    """
+def add_branches(model: ModelPatcher, branches: Sequence[Branch]) -> ModelPatcher:
+    """A clone of the model with the branches on it; the model itself if none has any strength."""
     holder, layers = nn.Module(), defaultdict(lambda: defaultdict(list))
     holder.pairs = nn.ModuleList()
-    for branch, (targets, strength) in branches.items():
-        for target in targets if strength else ():
+    for branch in branches:
+        for target in branch.targets if branch.strength else ():
             pair = _Pair(target)
             holder.pairs.append(pair)
-            low_rank = LowRank(pair.down, pair.up, target.scale * strength, target.columns)
-            layers[target.module, target.stream][branch].append(low_rank)
+            low_rank = LowRank(pair.down, pair.up, target.scale * branch.strength, target.columns)
+            layers[target.module, target.stream][branch.name].append(low_rank)
     if not layers:
         return model
-    holder.dtype = next(holder.parameters()).dtype
-    weights = ModelPatcher(holder, model.load_device, model.offload_device)
+    patcher = getattr(comfy.model_patcher, "CoreModelPatcher", ModelPatcher)  # the kind core uses now
+    weights = patcher(holder, model.load_device, model.offload_device)
 
     patched = model.clone()
     key = f"musar_lora_{uuid.uuid4().hex}"  # the host takes clones with equal keys for the same model
     patched.set_additional_models(key, [weights])
     patched.set_injections(key, [_injection(layers)])
     if not patched.get_wrappers(WrappersMP.DIFFUSION_MODEL, WRAPPER):
-        patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, WRAPPER, routing)
+        patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, WRAPPER, Routing(OFF))
     return patched
 
 
 def _injection(layers: dict) -> PatcherInjection:
-    handles = []
+    """Hooks on while a patcher is loaded. Clones share this: each takes off what it put on."""
+    handles: dict[int, list] = {}
 
     def inject(patcher: ModelPatcher) -> None:
+        found = []  # all of them before the first hook: half of a LoRA must not stay behind
         for (module, stream), branches in layers.items():
-            layer = patcher.model.get_submodule(module)
-            handles.append(layer.register_forward_hook(_hook(stream, branches)))
+            try:
+                found.append((patcher.model.get_submodule(module), stream, branches))
+            except AttributeError:
+                raise RuntimeError(
+                    f"MUSAR Dual LoRA finds no layer {module}: another node replaced that block. "
+                    "Remove that node."
+                ) from None
+        handles[id(patcher)] = [layer.register_forward_hook(_hook(s, b)) for layer, s, b in found]
 
     def eject(patcher: ModelPatcher) -> None:
-        while handles:
-            handles.pop().remove()
+        for handle in handles.pop(id(patcher), ()):
+            handle.remove()
 
     return PatcherInjection(inject, eject)
 
 
-def _hook(stream: str, branches: dict) -> Callable:
+def _hook(stream: str, branches: dict[str, list[LowRank]]) -> Callable:
     def add(module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
-        layout = _layout.get()
+        layout = layout_now()
         if layout is not None:
             add_dual_lora(output, inputs[0], layout, stream, branches)
 

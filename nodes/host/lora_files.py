@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from comfy.weight_adapter.base import WeightAdapterBase
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from ...musar_attention.lora import BRANCHES
+
 FORMAT = "musar_format"  # metadata of a file with both branches
 VERSION = "1"
-BRANCH_PREFIXES = ("subject.", "noise.")
+PLAIN = "MUSAR Dual LoRA takes plain LoRAs only. Put it in Load LoRA, where it acts on all tokens."
 DIFFERENCES = (".diff", ".diff_b", ".w_norm", ".b_norm", ".set_weight")  # the host keeps no list of these
 
 log = logging.getLogger("musar")
@@ -36,15 +39,47 @@ class Target:
     scale: float
 
 
-def read_file(path: str | Path) -> dict[str, Tensor]:
+@dataclass(frozen=True)
+class Branch:
+    """One branch of the dual LoRA, as a user set it."""
+
+    name: str  # subject or noise
+    targets: list[Target]
+    strength: float
+
+
+def read_branches(
+    subject: Path, noise: Path | None, strengths: dict[str, float], model: BaseModel
+) -> list[Branch]:
+    """Both branches from one file or two; a file that holds both may also stand for one."""
+    first = split_branches(read_file(subject), subject.name)
+    second = first if noise is None else split_branches(read_file(noise), noise.name)
+    if "subject" not in first and strengths["subject"]:
+        raise ValueError(f"{subject.name} holds a noise branch only. Choose it as noise_lora.")
+    if noise is not None:
+        if "noise" not in second and "" not in second and strengths["noise"]:
+            raise ValueError(f"{noise.name} holds a subject branch only. Choose it as subject_lora.")
+        second = {"noise": second.get("noise") or second.get("") or {}}
+    states = {
+        "subject": (first.get("subject", {}), subject),
+        "noise": (second.get("noise", {}), noise or subject),
+    }
+    return [
+        Branch(name, parse(state, model, file.name), strengths[name])
+        for name, (state, file) in states.items()
+        if state and strengths[name]
+    ]
+
+
+def read_file(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file; ValueError says what is wrong with it."""
-    name = Path(path).name
+    name = path.name
     try:
         with safe_open(path, "pt") as file:
             version = (file.metadata() or {}).get(FORMAT, VERSION)
             state = {key: file.get_tensor(key) for key in file.keys()}
     except SafetensorError as error:
-        start = Path(path).read_bytes()[:2]
+        start = path.read_bytes()[:2]
         if start == b"PK" or start[:1] == b"\x80":
             raise ValueError(
                 f"{name} is a pickle, which can run code when it is read. Convert it to safetensors."
@@ -62,19 +97,27 @@ def read_file(path: str | Path) -> dict[str, Tensor]:
     return state
 
 
-def split_branches(state: dict[str, Tensor]) -> dict[str, dict[str, Tensor]] | None:
-    """{'subject': …, 'noise': …} of a file that holds both branches; None for an ordinary LoRA."""
-    if not all(key.startswith(BRANCH_PREFIXES) for key in state):
-        return None
-    return {
-        prefix.rstrip("."): {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-        for prefix in BRANCH_PREFIXES
+def split_branches(state: dict[str, Tensor], name: str) -> dict[str, dict[str, Tensor]]:
+    """The branches of a file by name. An ordinary LoRA is the subject branch, and '' as well."""
+    split = {
+        branch: {k.removeprefix(f"{branch}."): v for k, v in state.items() if k.startswith(f"{branch}.")}
+        for branch in BRANCHES
     }
+    split = {branch: part for branch, part in split.items() if part}
+    if not split:
+        return {"subject": state, "": state}
+    other = [k for k in state if not k.startswith(tuple(f"{b}." for b in BRANCHES))]
+    if other:
+        log.warning("%s: ignored keys of neither branch: %s", name, _some(other))
+    return split
 
 
 def parse(state: dict[str, Tensor], model: BaseModel, name: str) -> list[Target]:
     """Targets in the host's FLUX model, whatever the naming: PEFT, kohya, BFL, UNO."""
-    _refuse_unusable(state, name)
+    _refuse_by_name(state, name)
+    for key, value in state.items():
+        if key.endswith(".alpha") and not (value.numel() == 1 and torch.isfinite(value.float()).all()):
+            raise ValueError(f"{name} is broken: {key} is not one number. Export it again.")
     state = comfy.lora_convert.convert_lora(state)
     patches = comfy.lora.load_lora(state, comfy.lora.model_lora_keys_unet(model, {}), log_missing=False)
     known = {key for patch in patches.values() for key in getattr(patch, "loaded_keys", ())}
@@ -88,24 +131,27 @@ def parse(state: dict[str, Tensor], model: BaseModel, name: str) -> list[Target]
             continue
         targets.append(_target(patch, model.get_submodule(module), module, stream, part, name))
     if not targets:
-        some = ", ".join(list(state)[:3])
+        if any(re.search(r"down_blocks|input_blocks|lora_unet_mid_block", key) for key in state):
+            raise ValueError(f"{name} is a LoRA for Stable Diffusion (SDXL or older). Choose one for FLUX.1.")
         raise ValueError(
-            f"{name} fits no layer of this FLUX model; its keys look like {some}. Choose a LoRA made "
-            "for FLUX.1."
+            f"{name} fits no linear layer of this FLUX model; its keys look like {_some(state)}. Choose "
+            "a LoRA made for FLUX.1."
         )
     if left_out:
         log.warning(
-            "%s: left out what does not act on single tokens (norms, modulation): %s",
+            "%s: left out what is no low-rank change of single tokens (norms, modulation, whole weights): %s",
             name,
             ", ".join(f"{n} × {module}" for module, n in left_out.items()),
         )
     unknown = sorted(k for k in state if k not in known and not k.endswith(DIFFERENCES))
     if unknown:
-        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-        log.warning(
-            "%s: ignored keys that this model does not have: %s%s", name, ", ".join(unknown[:5]), more
-        )
+        log.warning("%s: ignored keys that this model does not have: %s", name, _some(unknown))
     return targets
+
+
+def _some(keys: Iterable[str]) -> str:
+    keys = list(keys)
+    return ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
 
 
 def stream_of(module: str) -> str | None:
@@ -125,11 +171,14 @@ def _target(
     patch: WeightAdapterBase, layer: nn.Linear, module: str, stream: str, part: tuple | None, name: str
 ) -> Target:
     if patch.name != "lora":
-        raise ValueError(f"{name} is of kind {patch.name}; MUSAR Dual LoRA takes plain LoRAs only.")
+        raise ValueError(f"{name} is of kind {patch.name}; {PLAIN}")
     up, down, alpha, mid, dora, reshape = patch.weights
     if mid is not None or dora is not None or reshape is not None:
+        raise ValueError(f"{name} is a LoCon, DoRA or control LoRA ({module}); {PLAIN}")
+    if min(up.ndim, down.ndim) < 2 or not (up.is_floating_point() and down.is_floating_point()):
         raise ValueError(
-            f"{name} is a LoCon, DoRA or control LoRA ({module}); MUSAR Dual LoRA takes plain LoRAs only."
+            f"{name} is broken at {module}: factors are matrices of floats, found {up.dtype} "
+            f"{[*up.shape]} and {down.dtype} {[*down.shape]}. Export it again."
         )
     up, down = up.flatten(1), down.flatten(1)
     rank = down.shape[0]
@@ -148,23 +197,24 @@ def _target(
             f"{up.shape[0]} outputs, and the layer has {layer.in_features} and {outputs}. Choose a LoRA "
             "made for this model."
         )
-    if not (torch.isfinite(up).all() and torch.isfinite(down).all()):
+    if not all(torch.isfinite(t.float()).all() for t in (up, down)):  # fp8 has no isfinite of its own
         raise ValueError(f"{name} holds values that are not numbers (at {module}). Download it again.")
     return Target(module, stream, columns, down, up, 1.0 if alpha is None else alpha / rank)
 
 
-def _refuse_unusable(state: dict[str, Tensor], name: str) -> None:
+def _refuse_by_name(state: dict[str, Tensor], name: str) -> None:
     """Published files that nothing here can use, by the name of their project."""
     keys = "\n".join(state)
     if re.search(r"^dreamo_|^double_blocks_\d+\.processor", keys, re.MULTILINE):
         raise ValueError(
-            f"{name} is a DreamO file, whose key names ComfyUI does not read. Rename its keys from "
-            "double_blocks_0.… to double_blocks.0.… (UNO's naming), or use UNO."
+            f"{name} is a DreamO file. It acts on all tokens, so it belongs in Load LoRA, but ComfyUI "
+            "does not read its key names: rename double_blocks_0.… to double_blocks.0.… and "
+            "single_blocks_0.… to single_blocks.0.… first, or use UNO."
         )
     if re.search(r"processor\.[qkv]_loras\.\d", keys):
         raise ValueError(
             f"{name} is an EasyControl file: its LoRAs belong to attention processors that only "
             "EasyControl's own nodes run. Use those, or UNO."
         )
-    if re.search(r"down_blocks|input_blocks|lora_te2|lora_unet_mid_block", keys):
-        raise ValueError(f"{name} is a LoRA for Stable Diffusion (SDXL or older). Choose one for FLUX.1.")
+    if "single_blocks.37.processor.qkv_lora.up.weight" in state:
+        log.warning("%s is a UNO or USO LoRA, made for all tokens: it belongs in Load LoRA.", name)

@@ -13,7 +13,7 @@ from comfy.patcher_extension import WrapperExecutor
 from torch import Tensor
 
 from .keys import PLAN, tokens_of
-from .lora import laid_out
+from .layout_now import laid_out
 from .masks import extend_mask
 from .plan import Plan
 from .routed_call import RoutedCall, lay_out
@@ -112,6 +112,6 @@ class Routing:
         if not self.settings.dynamic and (boxed or any(s.strength < 1 for s in plan.subjects)):
             raise ValueError(
                 "Boxes and strengths below 1 say which parts of the picture belong to a subject, and "
-                "only dynamic routing gives them out. Turn dynamic on in MUSAR Routing, or take boxes "
-                "and strengths away."
+                "only dynamic routing gives them out. Turn dynamic on in MUSAR Routing (add the "
+                "node where there is none), or take boxes and strengths away."
             )

@@ -50,8 +50,16 @@ def test_no_subjects():
 @pytest.mark.parametrize(
     "phrases, index, message",
     [
-        (["dog", "cow"], 1, "'cow' is needed in the prompt, but it is there not at all: 'a robot dog'"),
-        (["dog", "dog"], 1, "'dog' is needed 2 times in the prompt, but it is there once: 'a robot dog'"),
+        (
+            ["dog", "cow"],
+            1,
+            "'cow' is needed in the prompt, but the prompt does not contain it: 'a robot dog'",
+        ),
+        (
+            ["dog", "dog"],
+            1,
+            "'dog' is needed 2 times in the prompt, but the prompt contains it once: 'a robot dog'",
+        ),
         (["dog", "robot dog"], 0, "once: 'a robot dog'. Every occurrence is part of another"),
         (["robot", "robot", "dog", "dog"], 1, "'robot' is needed 2 times .* once: 'a robot dog'"),
         (["dog", "?"], 1, r"'\?' has no letter or digit"),

@@ -99,7 +99,10 @@ KEY = "transformer.transformer_blocks.0.attn.to_k"
     (
         (pair("lora_unet_input_blocks_1_1_proj_in", 320, 320, "lora_down", "lora_up"), "Stable Diffusion"),
         (pair("unet.down_blocks.0.attn.to_k", 320, 320), "Stable Diffusion"),
-        (pair("double_blocks_0.processor.qkv_lora1", HIDDEN, 768, "down", "up"), "DreamO file.*Rename"),
+        (
+            pair("double_blocks_0.processor.qkv_lora1", HIDDEN, 768, "down", "up"),
+            "DreamO file.*belongs in Load LoRA.*rename",
+        ),
         (
             pair("transformer_blocks.0.attn.processor.q_loras.0", HIDDEN, HIDDEN, "down", "up"),
             "EasyControl file",
@@ -108,15 +111,31 @@ KEY = "transformer.transformer_blocks.0.attn.to_k"
         (pair(KEY, HIDDEN, 3072), "maps 256 inputs to 3072 outputs"),
         (pair(KEY, HIDDEN, HIDDEN, rank=0), "rank 0"),
         ({k: v * float("nan") for k, v in pair(KEY, HIDDEN, HIDDEN).items()}, "not numbers"),
-        ({"something": torch.zeros(3)}, "fits no layer of this FLUX model; its keys look like something"),
+        (
+            {"something": torch.zeros(3)},
+            "fits no linear layer of this FLUX model; its keys look like something",
+        ),
+        (
+            {f"{KEY}.lora_A.weight": torch.ones(HIDDEN), f"{KEY}.lora_B.weight": torch.ones(HIDDEN)},
+            "matrices",
+        ),
+        (
+            {k: v.to(torch.int8) for k, v in pair(KEY, HIDDEN, HIDDEN).items()},
+            "factors are matrices of floats",
+        ),
+        (pair(KEY, HIDDEN, HIDDEN) | {f"{KEY}.alpha": torch.ones(3)}, "alpha is not one number"),
+        (pair(KEY, HIDDEN, HIDDEN) | {f"{KEY}.alpha": torch.tensor(float("nan"))}, "alpha is not one number"),
         (
             {f"{KEY}.lora_A.weight": torch.ones(3, HIDDEN), f"{KEY}.lora_B.weight": torch.ones(HIDDEN, 4)},
             "is broken at .*one factor has rank 3, the other 4",
         ),
-        (pair(KEY, HIDDEN, HIDDEN) | {f"{KEY}.dora_scale": torch.ones(HIDDEN, 1)}, "LoCon, DoRA or control"),
+        (
+            pair(KEY, HIDDEN, HIDDEN) | {f"{KEY}.dora_scale": torch.ones(HIDDEN, 1)},
+            "LoCon, DoRA or control LoRA .*Put it in Load LoRA",
+        ),
         (
             {f"{KEY}.hada_w{i}_{x}": torch.ones(HIDDEN, 2) for i in (1, 2) for x in "ab"},
-            "is of kind loha; MUSAR Dual LoRA takes plain LoRAs",
+            "is of kind loha; MUSAR Dual LoRA takes plain LoRAs only. Put it in Load LoRA",
         ),
     ),
 )
@@ -124,6 +143,55 @@ def test_files_that_cannot_be_used(parse, state, says):
     with pytest.raises(ValueError, match=says) as error:
         parse(state)
     assert "parsed.safetensors" in str(error.value)
+
+
+def test_fp8_factors_and_onetrainer_text_encoders_are_taken(parse):
+    state = {k: v.to(torch.float8_e4m3fn) for k, v in pair(KEY, HIDDEN, HIDDEN).items()}
+    assert len(parse(state)) == 1
+    text = pair("lora_te2_encoder_block_0_layer_0_SelfAttention_q", 64, 64, "lora_down", "lora_up")
+    assert len(parse(pair(KEY, HIDDEN, HIDDEN) | text)) == 1
+
+
+@pytest.fixture
+def branches(flux, pack, tmp_path):
+    """branches(subject, noise): the branch names that the node would use of these two files."""
+
+    def read(subject, noise=None, strengths=(1.0, 1.0)):
+        paths = []
+        for name, state in (("one", subject), ("two", noise)):
+            paths.append(None if state is None else tmp_path / f"{name}.safetensors")
+            if state is not None:
+                save_file(state, paths[-1])
+        found = pack("nodes.host.lora_files").read_branches(
+            *paths, dict(zip(("subject", "noise"), strengths)), flux.model
+        )
+        return {b.name: b.targets[0].down.shape[0] for b in found}
+
+    return read
+
+
+def prefixed(branch, rank):
+    return {f"{branch}.{k}": v for k, v in pair(KEY, HIDDEN, HIDDEN, rank=rank).items()}
+
+
+def test_which_branch_comes_from_where(branches, caplog):
+    plain = pair(KEY, HIDDEN, HIDDEN, rank=3)
+    dual = prefixed("subject", 5) | prefixed("noise", 2)
+    assert branches(plain) == {"subject": 3}
+    assert branches(plain, plain) == {"subject": 3, "noise": 3}
+    assert branches(dual) == {"subject": 5, "noise": 2}
+    assert branches(dual, plain) == {"subject": 5, "noise": 3}
+    assert branches(plain, dual) == {"subject": 3, "noise": 2}
+    assert branches(dual, strengths=(0, 1)) == {"noise": 2}
+    assert branches(prefixed("noise", 2), strengths=(0, 1)) == {"noise": 2}
+    with pytest.raises(
+        ValueError, match="one.safetensors holds a noise branch only. Choose it as noise_lora"
+    ):
+        branches(prefixed("noise", 2))
+    with pytest.raises(ValueError, match="two.safetensors holds a subject branch only. Choose it as subject"):
+        branches(plain, prefixed("subject", 2))
+    assert branches(dual | {"stray": torch.zeros(1)}) == {"subject": 5, "noise": 2}
+    assert "ignored keys of neither branch: stray" in caplog.text
 
 
 def test_files_that_cannot_be_read(pack, files, tmp_path):

@@ -87,7 +87,7 @@ def test_phrases_lie_where_the_encoder_puts_their_words(condition, clip, spans):
 @pytest.mark.parametrize(
     "prompt, phrases, says",
     (
-        ("a cat on the beach", ("dog",), ("subject_1", "'dog'", "not at all", "a cat on the beach")),
+        ("a cat on the beach", ("dog",), ("subject_1", "'dog'", "does not contain it", "a cat on the beach")),
         ("a dog on the beach", ("dog", "dog"), ("subject_2", "'dog'", "2 times", "once")),
         ("a robot dog", ("robot dog", "dog"), ("subject_2", "'dog'", "part of another subject's phrase")),
         ("a dog", ("!?",), ("subject_1", "no letter or digit")),

@@ -24,7 +24,7 @@ BAD = {
     "phrase that the prompt lacks": (
         [("MusarSubject.phrase", "cat")],
         {},
-        ("subject_1", "'cat'", "not at all", "Change the phrase"),
+        ("subject_1", "'cat'", "does not contain it", "Change the phrase"),
     ),
     "phrase of punctuation": ([("MusarSubject.phrase", "?!")], {}, ("subject_1", "no letter or digit")),
     "subject without words": ([("MusarSubject.phrase", "")], {}, ("phrase and prompt are both empty",)),
