@@ -16,7 +16,7 @@ from .keys import PLAN, tokens_of
 from .layout_now import laid_out
 from .masks import extend_mask
 from .plan import Plan
-from .routed_call import RoutedCall, lay_out
+from .routed_call import OVERRIDE, RoutedCall, lay_out
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Routing:
         patches = dict(options.get("patches", {}))
         patches["post_input"] = [*patches.get("post_input", []), call.place_references]
         options["patches"] = patches
-        options["optimized_attention_override"] = call.attention
+        options[OVERRIDE] = call.attention
 
         def run(*args: Any, **kwargs: Any) -> Tensor:
             call.ran = True

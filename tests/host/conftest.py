@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import itertools
 import os
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+from .branches import layers, stream
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -223,3 +226,60 @@ def dense(pack, monkeypatch):
         return attend(q, k, v, bias if mask is None else bias + mask)
 
     return lambda: monkeypatch.setattr(module, "routed_attention", attention)
+
+
+@pytest.fixture
+def lora(files, call):
+    """lora(model, subject, noise=None, …): MUSAR Dual LoRA with these weights as files."""
+    from safetensors.torch import save_file
+
+    counter = itertools.count()
+
+    def put(model, subject, noise=None, **options):
+        names = []
+        for state in (subject, noise):
+            if state is not None:
+                names.append(f"branch-{next(counter)}.safetensors")
+                save_file(state, files.loras / names[-1])
+        return call(
+            "MusarDualLora", model=model, subject_lora=names[0], noise_lora=(names + ["none"])[1], **options
+        )[0]
+
+    return put
+
+
+@pytest.fixture
+def by_hand(flux, pack):
+    """by_hand(changes): multiplies each token range by its own merged weight while it lasts.
+
+    `changes(name)` gives the change of a layer's weight for the subject branch and the noise branch.
+    With `stored` weights that only the host can read, the change is multiplied alone and added.
+    """
+    from torch.nn import functional as F
+
+    now, handles = pack("nodes.host.layout_now").layout_now, []
+
+    def install(changes, model=flux, stored=False):
+        for name in layers():
+            layer = model.model.diffusion_model.get_submodule(name)
+            kind, change = stream(name), changes(name)
+
+            def forward(module, inputs, output, kind=kind, changes=change):
+                (x,), layout = inputs, now()
+                first = layout.X.start if kind == "image" else 0
+                own = [p for i in range(layout.count) for p in (layout.CT(i), layout.CI(i))]
+                for parts, change in zip((own, [layout.X]), changes):
+                    for part in parts:
+                        part = slice(part.start - first, part.stop - first)
+                        if change is None or part.start < 0 or part.stop > x.shape[1]:
+                            continue  # of the other stream
+                        if stored:
+                            output[:, part] += F.linear(x[:, part], change)
+                        else:
+                            output[:, part] = F.linear(x[:, part], module.weight + change, module.bias)
+
+            handles.append(layer.register_forward_hook(forward))
+
+    yield install
+    for handle in handles:
+        handle.remove()
