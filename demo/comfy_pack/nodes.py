@@ -36,7 +36,3 @@ class MusarDemoTextEncoder(io.ComfyNode):
 class DemoExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [MusarDemoTextEncoder]
-
-
-async def comfy_entrypoint() -> DemoExtension:
-    return DemoExtension()

@@ -1,0 +1,1 @@
+"""From pairs of pictures to weights: under diffusers, never under ComfyUI."""

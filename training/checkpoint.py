@@ -1,0 +1,45 @@
+"""A checkpoint is one safetensors file, replaced in one stroke: a kill leaves the old one or the new."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+
+def save_checkpoint(file: Path, tensors: dict[str, Tensor], facts: dict) -> None:
+    """`facts` is anything JSON can hold."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    tensors = {name: value.detach().contiguous() for name, value in tensors.items()}
+    save_file(tensors, part, {"facts": json.dumps(facts)})
+    os.replace(part, file)
+
+
+def load_checkpoint(file: Path) -> tuple[dict[str, Tensor], dict]:
+    with safe_open(file, "pt") as f:
+        facts = json.loads(f.metadata()["facts"])
+        return {name: f.get_tensor(name) for name in f.keys()}, facts  # noqa: SIM118 - not a dict
+
+
+def optimizer_tensors(state: dict) -> dict[str, Tensor]:
+    """The tensors of optimizer.state_dict(), named by parameter and purpose."""
+    return {
+        f"{index}.{name}": value
+        for index, values in state["state"].items()
+        for name, value in values.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def with_optimizer_tensors(state: dict, tensors: dict[str, Tensor]) -> dict:
+    """A fresh optimizer's state_dict(), filled with what was saved."""
+    filled: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, name = key.split(".", 1)
+        filled.setdefault(int(index), {})[name] = value
+    return {**state, "state": filled}
