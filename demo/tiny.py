@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-WORDS = 32128  # T5's vocabulary
+WORDS, PLACES = 32128, 1024  # T5's vocabulary; the longest prompt
 WIDTH, POOLED = 64, 32  # of the text embeddings and the pooled one
 
 FLUX, VAE, TEXT, LORA = (
@@ -83,7 +83,9 @@ def text_weights(seed: int = 2) -> dict[str, Tensor]:
     g = torch.Generator().manual_seed(seed)
     return {
         "words.weight": torch.randn(WORDS, WIDTH, generator=g),
+        "positions.weight": 0.1 * torch.randn(PLACES, WIDTH, generator=g),
         "pool.weight": torch.randn(POOLED, WIDTH, generator=g),
+        "step": torch.tensor(256),  # as long as the host pads FLUX's prompts
     }
 
 

@@ -23,7 +23,7 @@ def save_checkpoint(file: Path, tensors: dict[str, Tensor], facts: dict) -> None
 def load_checkpoint(file: Path) -> tuple[dict[str, Tensor], dict]:
     with safe_open(file, "pt") as f:
         facts = json.loads(f.metadata()["facts"])
-        return {name: f.get_tensor(name) for name in f.keys()}, facts  # noqa: SIM118 - not a dict
+        return {name: f.get_tensor(name) for name in f.keys()}, facts
 
 
 def optimizer_tensors(state: dict) -> dict[str, Tensor]:

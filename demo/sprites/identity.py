@@ -57,5 +57,3 @@ def sprite(kind: str, identity: Identity) -> np.ndarray:
     shape = bitmap(kind)
     body = np.where(seconds(identity.pattern), identity.second, identity.first)
     return np.select([shape == 1, shape == 2], [body, INK], -1)
-
-

@@ -42,13 +42,6 @@ def latents_of(cells: list[np.ndarray]) -> Tensor:
     return rearrange(CODES[torch.from_numpy(np.stack(cells))], "b h w c -> b c h w")
 
 
-def ids_of(rows: int, columns: int) -> Tensor:
-    ids = torch.zeros(rows, columns, 3)
-    ids[..., 1] = torch.arange(rows)[:, None]
-    ids[..., 2] = torch.arange(columns)
-    return ids.flatten(0, 1)
-
-
 def batch(settings: dict, encode: TextEncoder, number: int) -> Batch:
     rng = np.random.default_rng((settings["seed"], number))
     mix = next(stage["mix"] for stage in settings["stages"] if number < stage["until"])

@@ -18,12 +18,14 @@ POSITION = 0.7  # of a position against a word's 1
 
 def text_weights(seed: int) -> dict[str, Tensor]:
     g = torch.Generator().manual_seed(seed)
-    place = torch.arange(PLACES)[:, None] * torch.exp(-math.log(200) * torch.arange(WIDTH // 2) / (WIDTH // 2))
+    place = torch.arange(PLACES)[:, None] * torch.exp(
+        -math.log(200) * torch.arange(WIDTH // 2) / (WIDTH // 2)
+    )
     pool, _ = torch.linalg.qr(torch.randn(WIDTH, WIDTH, generator=g))
     return {
         "words.weight": torch.randn(WORDS, WIDTH, generator=g).half(),
         "positions.weight": (POSITION * torch.cat([place.sin(), place.cos()], 1)).half(),
-        "pool.weight": (3 * pool).half(),  # a mean of random words is small
+        "pool.weight": (3 * pool).half().contiguous(),  # a mean of random words is small
         "step": torch.tensor(STEP),
     }
 

@@ -6,18 +6,21 @@ also a noisy one, becomes a flat square. Both learn on small crops: the network 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from ..sprites.palette import CELL, CHANNELS, RGB, latent_codes
+from .loop import Losses, Run
 
 WIDTH = 64
 SCALE, SHIFT = 0.3611, 0.1159  # FLUX.1's latents: (latent - shift) * scale is what the network sees
 CROP = 4  # cells, both ways
+NOISE = 0.45  # the most that a latent is off when the decoder learns
 COLOURS = torch.from_numpy(RGB / 255).float()
 
 
@@ -81,43 +84,34 @@ def crops(rng: np.random.Generator, size: int) -> tuple[Tensor, Tensor]:
     stray = torch.from_numpy(rng.random((size, CROP, CROP)) < 0.1)
     rgb = torch.where(stray[..., None], torch.from_numpy(rng.random(rgb.shape)).float(), rgb).clamp(0, 1)
     codes = torch.from_numpy(latent_codes())[torch.cdist(rgb, COLOURS).argmin(-1)]
-    picture = rearrange(rgb, "b h w c -> b c h w").repeat_interleave(CELL, 2).repeat_interleave(CELL, 3)
-    return picture, rearrange(codes, "b h w c -> b c h w")
+    return enlarge(rearrange(rgb, "b h w c -> b c h w")), rearrange(codes, "b h w c -> b c h w")
 
 
-def vae_loss(vae: Vae, rng: np.random.Generator, size: int) -> Tensor:
+def vae_losses(vae: Vae, rng: np.random.Generator, size: int) -> Losses:
     picture, codes = crops(rng, size)
-    nearest = torch.cdist(rearrange(codes, "b c h w -> b h w c"), torch.from_numpy(latent_codes())).argmin(-1)
-    flat = rearrange(COLOURS[nearest], "b h w c -> b c h w")
-    flat = flat.repeat_interleave(CELL, 2).repeat_interleave(CELL, 3)
-    strength = torch.from_numpy(rng.uniform(0, 0.45, (size, 1, 1, 1))).float()
+    all_codes = torch.from_numpy(latent_codes())
+    nearest = torch.cdist(rearrange(codes, "b c h w -> b h w c"), all_codes).argmin(-1)
+    flat = enlarge(rearrange(COLOURS[nearest], "b h w c -> b c h w"))
+    strength = torch.from_numpy(rng.uniform(0, NOISE, (size, 1, 1, 1))).float()
     noisy = codes + strength * torch.from_numpy(rng.standard_normal(codes.shape)).float()
-    drawn = vae.taesd_decoder(noisy)
-    return F.mse_loss(vae.taesd_encoder(picture), codes) + 10 * F.l1_loss(drawn, flat)
+    read = F.mse_loss(vae.taesd_encoder(picture), codes)
+    drawn = F.l1_loss(vae.taesd_decoder(noisy), flat)
+    return {"loss": read + 10 * drawn, "read": read, "drawn": drawn}
 
 
-def train_vae(settings: dict) -> tuple[Vae, list[float]]:
-    """The whole run, and its losses: means of fifty steps."""
+def enlarge(cells: Tensor) -> Tensor:
+    """B C h w -> each cell a square of 8×8."""
+    return cells.repeat_interleave(CELL, 2).repeat_interleave(CELL, 3)
+
+
+def train_vae(settings: dict, checkpoint: Path) -> Run:
     torch.manual_seed(settings["seed"])
-    rng = np.random.default_rng(settings["seed"])
     vae = Vae().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW([p for p in vae.parameters() if p.requires_grad], settings["learning_rate"])
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings["learning_rate"], settings["steps"], pct_start=0.1
-    )
-    recent, losses = [], []
-    bar = tqdm(range(settings["steps"]), "vae")
-    for _ in bar:
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = vae_loss(vae, rng, settings["batch"])
-        loss.backward()
-        nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        schedule.step()
-        recent.append(loss.item())
-        if len(recent) == min(50, settings["steps"]):
-            losses.append(sum(recent) / len(recent))
-            bar.set_postfix(loss=f"{losses[-1]:.4f}")
-            recent = []
-    return vae, losses
+
+    def losses(step: int) -> Losses:
+        rng = np.random.default_rng((settings["seed"], step))
+        return vae_losses(vae, rng, settings["batch"])
+
+    run = Run({"vae": vae}, settings)
+    run.go("vae", losses, checkpoint)
+    return run

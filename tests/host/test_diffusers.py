@@ -1,0 +1,145 @@
+"""The network that the trainer trains and the one that the host runs are the same function."""
+
+import pytest
+import torch
+from diffusers import FluxTransformer2DModel
+from safetensors.torch import save_file
+
+import training.routing
+from demo.tiny import POOLED, WIDTH, randomise
+from demo.train.flux_data import pack
+from training.routing import Router, Routes
+from training.sampler import sigmas
+from training.sequence import Condition, join
+
+SIZE = (96, 80)
+TARGET = (SIZE[0] // 16, SIZE[1] // 16)
+TOLERANCE = 1e-4
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """diffusers' FLUX with random weights."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        flux = FluxTransformer2DModel(
+            in_channels=64,
+            num_layers=2,
+            num_single_layers=4,
+            attention_head_dim=128,
+            num_attention_heads=2,
+            joint_attention_dim=WIDTH,
+            pooled_projection_dim=POOLED,
+            guidance_embeds=True,
+        )
+    weights = randomise(flux, seed=3)
+    for name in weights:
+        if name.endswith(("norm.linear.weight", "norm1.linear.weight", "norm1_context.linear.weight")):
+            weights[name] *= 0.5
+    flux.load_state_dict(weights)
+    return flux.eval()
+
+
+@pytest.fixture(scope="module")
+def hosted(trained, call, files):
+    """The same weights, in diffusers' format, through the stock loader."""
+    save_file(trained.state_dict(), files.diffusion_models / "from_diffusers.safetensors")
+    return call("UNETLoader", unet_name="from_diffusers.safetensors", weight_dtype="default")[0]
+
+
+@pytest.fixture
+def host_velocity(sample):
+    """host_velocity(model, positive, start): (x, v) of one stock KSampler step from sigma `start`."""
+    import comfy.sample
+
+    def run(model, positive, start):
+        g = torch.Generator().manual_seed(1)
+        latent = {"samples": 2 * torch.randn(1, 16, SIZE[0] // 8, SIZE[1] // 8, generator=g)}
+        inside = model.model.process_latent_in
+        # one step to sigma 0: denoised = x − sigma·v, which is what comes out
+        out = inside(sample(model, positive, latent=latent, steps=1, denoise=start, seed=7))
+        noise = comfy.sample.prepare_noise(latent["samples"], 7)
+        sigma = float(sigmas(int(1 / start))[int(1 / start) - 1]) if start < 1 else 1.0
+        x = sigma * noise + (1 - sigma) * inside(latent["samples"])
+        return x, sigma, (x - out) / sigma
+
+    return run
+
+
+@pytest.fixture
+def trainer_velocity(trained, hosted):
+    """trainer_velocity(positive, x, sigma, …): diffusers' on what the conditioning holds."""
+
+    def run(positive, x, sigma, static=True, dynamic=True):
+        (context, values), *_ = positive
+        plan = values["model_conds"]["musar"].cond if "model_conds" in values else None
+        subjects = plan.subjects if plan else ()
+        inside = hosted.model.process_latent_in
+        conditions = [
+            Condition(pack(inside(latent)), s.image, s.text, s.phrase)
+            for latent, s in zip(values.get("reference_latents", ()), subjects)
+        ]
+        joint = join(context, TARGET, conditions)
+        router = Router(trained)
+        with router.along(Routes(joint.layout, static, dynamic)):
+            v = trained(
+                hidden_states=torch.cat([pack(x), joint.conditions], 1),
+                encoder_hidden_states=joint.text,
+                pooled_projections=values["pooled_output"],
+                timestep=torch.tensor([sigma]),
+                img_ids=joint.image_ids,
+                txt_ids=joint.text_ids,
+                guidance=torch.tensor([values["guidance"]]),
+                return_dict=False,
+            )[0]
+        return v[:, : joint.layout.target_length]
+
+    return run
+
+
+def error(host, trainer):
+    return float((pack(host) - trainer).abs().max() / trainer.abs().max())
+
+
+@pytest.mark.parametrize("start", [1.0, 0.5, 0.25])
+def test_same_velocity_from_words_alone(hosted, condition, host_velocity, trainer_velocity, start):
+    positive = condition("a dog and a robot")
+    x, sigma, v = host_velocity(hosted, positive, start)
+    assert error(v, trainer_velocity(positive, x, sigma)) < TOLERANCE
+
+
+@pytest.mark.parametrize("static", [True, False])
+@pytest.mark.parametrize("prompts", [(), ("a dog", "a red robot")])
+def test_same_velocity_with_references(
+    hosted, condition, route, host_velocity, trainer_velocity, static, prompts
+):
+    positive = condition("a dog and a robot", "dog", "robot", prompts=prompts, sizes=[(64, 64), (64, 32)])
+    x, sigma, v = host_velocity(route(hosted, static, False), positive, 1.0)
+    assert error(v, trainer_velocity(positive, x, sigma, static, dynamic=False)) < TOLERANCE
+
+
+@pytest.mark.parametrize("static", [True, False])
+def test_same_velocity_along_the_same_owners(
+    hosted, condition, route, host_velocity, trainer_velocity, owners, monkeypatch, static
+):
+    positive = condition("a dog and a robot", "dog", "robot", prompts=("a dog", "a red robot"))
+    x, sigma, v = host_velocity(route(hosted, static, True), positive, 1.0)
+    left = iter(owners.seen)
+    monkeypatch.setattr(training.routing, "assign", lambda affinity: next(left))
+    assert error(v, trainer_velocity(positive, x, sigma, static)) < TOLERANCE
+    assert next(left, None) is None
+
+
+def test_both_give_the_same_owners(
+    hosted, condition, route, host_velocity, trainer_velocity, owners, monkeypatch, capsys
+):
+    positive = condition("a dog and a robot", "dog", "robot", prompts=("a dog", "a red robot"))
+    x, sigma, _ = host_velocity(route(hosted), positive, 1.0)
+    own, original = [], training.routing.assign
+    monkeypatch.setattr(training.routing, "assign", lambda s: own.append(original(s)) or own[-1])
+    trainer_velocity(positive, x, sigma)
+    disagree = torch.cat(own).ne(torch.cat(owners.seen)).float().mean()
+    with capsys.disabled():
+        print(f"\nowners that differ between host and trainer, both free: {disagree:.2%}")
+    assert len(torch.cat(own).unique()) > 1
+    assert disagree <= 0.001

@@ -1,0 +1,88 @@
+"""Routed attention inside diffusers' FLUX: one attention processor for every block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from diffusers import FluxTransformer2DModel
+from diffusers.models.embeddings import apply_rotary_emb
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from musar_attention import TokenLayout, affinity, assign, routed_attention
+
+
+@dataclass(frozen=True)
+class Routes:
+    """How one call of the model is routed; both off is full attention."""
+
+    layout: TokenLayout
+    static: bool = True
+    dynamic: bool = True
+    phrases: Tensor | None = None  # float [B,c,m], rows sum to 1; None = the layout's
+
+
+class Router:
+    """Takes over attention in every block of `flux`; outside `along` it is the plain one."""
+
+    def __init__(self, flux: FluxTransformer2DModel) -> None:
+        self.routes: Routes | None = None
+        flux.set_attn_processor(RoutedProcessor(self))
+
+    @contextmanager
+    def along(self, routes: Routes) -> Iterator[None]:
+        self.routes, before = routes, self.routes
+        try:
+            yield
+        finally:
+            self.routes = before
+
+    def attention(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """All [B,H,L,D]."""
+        routes = self.routes
+        if routes is None:
+            return F.scaled_dot_product_attention(q, k, v)
+        owner = None
+        if routes.dynamic and routes.layout.count:
+            with torch.no_grad():
+                owner = assign(affinity(q, k, routes.layout, routes.phrases))
+        return routed_attention(q, k, v, routes.layout, owner, routes.static)
+
+
+class RoutedProcessor:
+    """What diffusers calls for attention: q, k, v, norms and RoPE here, the rest by the router."""
+
+    def __init__(self, router: Router) -> None:
+        self.router = router
+
+    def __call__(
+        self,
+        attn: nn.Module,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        image_rotary_emb: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        if attention_mask is not None:
+            raise ValueError("Routed attention takes no attention mask: routes are set by Router.along.")
+        heads = (-1, attn.head_dim)
+        q = attn.norm_q(attn.to_q(hidden_states).unflatten(-1, heads))
+        k = attn.norm_k(attn.to_k(hidden_states).unflatten(-1, heads))
+        v = attn.to_v(hidden_states).unflatten(-1, heads)
+        if encoder_hidden_states is not None:  # a double block: the text stream goes in front
+            text = encoder_hidden_states
+            q = torch.cat([attn.norm_added_q(attn.add_q_proj(text).unflatten(-1, heads)), q], 1)
+            k = torch.cat([attn.norm_added_k(attn.add_k_proj(text).unflatten(-1, heads)), k], 1)
+            v = torch.cat([attn.add_v_proj(text).unflatten(-1, heads), v], 1)
+        if image_rotary_emb is not None:
+            q = apply_rotary_emb(q, image_rotary_emb, sequence_dim=1)
+            k = apply_rotary_emb(k, image_rotary_emb, sequence_dim=1)
+        q, k, v = (t.transpose(1, 2) for t in (q, k, v))  # B L H D -> B H L D
+        out = self.router.attention(q, k, v).transpose(1, 2).flatten(2).to(hidden_states.dtype)
+        if encoder_hidden_states is None:
+            return out
+        text, image = out.split([encoder_hidden_states.shape[1], hidden_states.shape[1]], 1)
+        return attn.to_out[1](attn.to_out[0](image)), attn.to_add_out(text)
