@@ -1,4 +1,4 @@
-# make demo   a picture through a real ComfyUI        make test   everything
+# make demo   pictures through a real ComfyUI        make test   everything
 # COMFYUI_PATH=… (and COMFYUI_PYTHON=…) uses a ComfyUI of your own instead of a fetched one.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -24,18 +24,21 @@ endif
 export COMFYUI_PATH := $(COMFY)
 export COMFYUI_PYTHON := $(PY)
 
-TIERS := core host server
+TIERS := core sprites host server
 PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
-.PHONY: help host demo test lint $(TIERS:%=test-%) bench-attention bench-lora
+.PHONY: help host demo test lint $(TIERS:%=test-%) bench-attention bench-lora \
+  sprites-train sprites-judge train-tools
 
 help:
-	@echo "make demo             a picture through a real ComfyUI, into output/"
+	@echo "make demo             pictures of Sprites through a real ComfyUI, into output/"
 	@echo "make test             lint and every test: $(TIERS)"
-	@echo "make test-core        one tier; likewise test-host, test-server"
+	@echo "make test-core        one tier; likewise test-sprites, test-host, test-server"
 	@echo "make host             fetch ComfyUI $(HOST) and its requirements (make demo and make test do it too)"
 	@echo "make bench-attention  measure routed attention, into docs/benchmarks.md"
 	@echo "make bench-lora       measure the dual LoRA, likewise"
+	@echo "make sprites-train    make the models of Sprites; goes on where it was stopped (SMOKE=1: a few steps)"
+	@echo "make sprites-judge    judge the judge and the base model, into docs/sprites.md"
 
 ifdef VENV
 host:
@@ -52,8 +55,11 @@ demo: host
 
 test: lint $(TIERS:%=test-%)
 
-test-tools: host
+test-tools: train-tools
 	@"$(PY)" -c "import pytest, hypothesis, ruff" || { echo "Tests need more: $(PY) -m pip install pytest hypothesis ruff"; exit 1; }
+
+train-tools: host
+	@"$(PY)" -c "import diffusers, yaml" || { echo "Training needs more: $(PY) -m pip install diffusers pyyaml"; exit 1; }
 
 lint: test-tools
 	"$(PY)" -m ruff check .
@@ -67,3 +73,9 @@ bench-attention: host
 
 bench-lora: host
 	@"$(PY)" tools/bench_lora.py
+
+sprites-train: train-tools
+	@"$(PY)" -m demo.train $(if $(SMOKE),--smoke)
+
+sprites-judge: host
+	@"$(PY)" -m demo.judge.report

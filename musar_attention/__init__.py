@@ -12,13 +12,16 @@ from .mask import routing_mask
 from .owners import assign
 from .phrases import find_phrase, find_phrases
 from .positions import POSITIONS, reference_ids
+from .record import StepRecord, Tally
 from .routed import routed_attention
 
 __all__ = [
     "POSITIONS",
     "Box",
     "LowRank",
+    "StepRecord",
     "SubjectTokens",
+    "Tally",
     "TokenLayout",
     "add_dual_lora",
     "affinity",

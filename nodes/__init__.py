@@ -7,12 +7,13 @@ from comfy_api.latest import ComfyExtension, io
 from .conditioning import MusarConditioning
 from .dual_lora import MusarDualLora
 from .routing import MusarRouting
+from .routing_preview import MusarRoutingPreview
 from .subject import MusarSubject
 
 
 class MusarExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [MusarSubject, MusarConditioning, MusarRouting, MusarDualLora]
+        return [MusarSubject, MusarConditioning, MusarRouting, MusarDualLora, MusarRoutingPreview]
 
 
 async def comfy_entrypoint() -> MusarExtension:

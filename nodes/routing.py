@@ -98,6 +98,11 @@ class MusarRouting(io.ComfyNode):
         settings = Settings(static, dynamic, sigmas, (start_block, end_block))
 
         patched = model.clone()
-        patched.remove_wrappers_with_key(WrappersMP.DIFFUSION_MODEL, WRAPPER)  # the last node decides
-        patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, WRAPPER, Routing(settings))
+        routing = Routing(settings)
+        for place, wrapper in (
+            (WrappersMP.DIFFUSION_MODEL, routing),
+            (WrappersMP.OUTER_SAMPLE, routing.begin_run),
+        ):
+            patched.remove_wrappers_with_key(place, WRAPPER)  # the last node decides
+            patched.add_wrapper_with_key(place, WRAPPER, wrapper)
         return io.NodeOutput(patched)

@@ -95,8 +95,8 @@ def unpack(archive: Archive, source: Path, python: Path) -> None:
 
 
 def install(source: Path, venv: Path) -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*TORCH, *project["optional-dependencies"]["test"]]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    wanted = [*TORCH, *extras["test"], *extras["train"]]
     requirements = source / "requirements.txt"
     marker = venv / "musar-installed"
     state = hashlib.sha256((requirements.read_text() + "\n".join(wanted)).encode()).hexdigest()

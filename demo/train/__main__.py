@@ -9,13 +9,12 @@ from pathlib import Path
 
 import torch
 import yaml
-from safetensors.torch import save_file
-from torch import Tensor
 
 from tools.comfy_server import ROOT
 
 from .flux import train_flux
 from .loop import Run
+from .publish import Made, how_trained, publish, write_page
 from .text import TextEncoder, text_weights
 from .vae import train_vae
 
@@ -36,14 +35,29 @@ def main() -> None:
             file.unlink()
     models.mkdir(parents=True, exist_ok=True)
 
-    text = text_weights(settings["text"]["seed"])
-    save_file(text, models / "sprites_text.safetensors")
-    runs = {"vae": train_vae(settings["vae"], folder / "vae.safetensors")}
-    publish(runs["vae"].average, models / "sprites_vae.safetensors", torch.float16)
-    encode = TextEncoder(Path(os.environ["COMFYUI_PATH"]), text)
-    compiled = not args.smoke
-    runs["flux"] = train_flux(settings["flux"], encode, folder / "flux.safetensors", compiled)
-    publish(runs["flux"].average, models / "sprites_flux.safetensors", torch.bfloat16)
+    weights = text_weights(settings["text"]["seed"])
+    text = Made(
+        publish(weights, models / "sprites_text.safetensors", torch.float16),
+        "The text encoder: a random vector for each word piece of T5, sinusoidal positions.",
+        f"seed {settings['text']['seed']}; nothing is learned",
+    )
+    run = train_vae(settings["vae"], folder / "vae.safetensors")
+    vae = Made(
+        publish(run.average, models / "sprites_vae.safetensors", torch.float16),
+        "The VAE, of TAESD's shape with 16 channels: flat cells of 8×8 pixels to the palette's codes and back.",
+        how_trained(run, settings["vae"]["seed"]),
+    )
+    runs = {"vae": run}
+
+    encode = TextEncoder(Path(os.environ["COMFYUI_PATH"]), weights)
+    runs["flux"] = run = train_flux(settings["flux"], encode, folder / "flux.safetensors", not args.smoke)
+    size = sum(p.numel() for p in run.model.parameters()) / 1e6
+    flux = Made(
+        publish(run.average, models / "sprites_flux.safetensors", torch.bfloat16),
+        f"The base model: FLUX.1-dev's network with {size:.1f} million parameters, in diffusers' names.",
+        how_trained(run, settings["flux"]["seed"]),
+    )
+    write_page(models, [flux, vae, text])
     if args.smoke:
         require_falling(runs)
 
@@ -55,10 +69,6 @@ def read_settings(smoke: bool) -> dict:
         for part, values in changes.items():
             settings[part] |= values
     return settings
-
-
-def publish(weights: dict[str, Tensor], file: Path, dtype: torch.dtype) -> None:
-    save_file({n: t.to(dtype).contiguous() for n, t in weights.items()}, file)
 
 
 def require_falling(runs: dict[str, Run]) -> None:

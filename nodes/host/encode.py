@@ -57,7 +57,10 @@ def plan_subjects(
             texts = texts or [None] * len(conditioning)
             size = tokens_of(*latent.shape[-2:])
             planned.append(
-                [PlannedSubject(size, span, text, subject.strength, boxes.get(name)) for text in texts]
+                [
+                    PlannedSubject(subject.phrase, size, span, text, subject.strength, boxes.get(name))
+                    for text in texts
+                ]
             )
             latents.append(latent)
         progress.update(1)

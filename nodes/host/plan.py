@@ -38,6 +38,7 @@ class PixelBox:
 
 @dataclass(frozen=True, eq=False)
 class PlannedSubject:
+    name: str  # its phrase
     image: tuple[int, int]  # rows and columns of tokens of its reference
     phrase: tuple[int, ...]  # indices into T
     text: Tensor | None  # the condition prompt's embeddings [1,·,context]; None = no prompt

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...musar_attention import (
     SubjectTokens,
+    Tally,
     TokenLayout,
     affinity,
     assign,
@@ -65,6 +66,7 @@ class RoutedCall:
         self.allowed = self._allowed(x, context)
         self.blocks = self.doubles + len(model.single_blocks)
         self.ran = self.placed = False
+        self.tally = Tally()
         self.attended: set[tuple] = set()  # blocks whose attention came by here
 
     def _allowed(self, x: Tensor, context: Tensor) -> Tensor | None:
@@ -136,7 +138,9 @@ class RoutedCall:
 
         owner = None
         if dynamic:
-            owner = assign(affinity(q, k, self.layout, self.phrases), self.allowed)
+            strength = affinity(q, k, self.layout, self.phrases)
+            owner = assign(strength, self.allowed)
+            self.tally.add(strength, owner)
         out = routed_attention(
             q,
             k,

@@ -1,6 +1,7 @@
 """The DIFFUSION_MODEL wrapper: lays the sequence out and routes attention for one model call.
 
-Nothing is kept between calls: each makes a `RoutedCall`, and it is gone when the call returns.
+Each call makes a `RoutedCall`, which is gone when the call returns. What it decided stays in the
+record of the latest run, until the next run begins.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from .keys import PLAN, tokens_of
 from .layout_now import laid_out
 from .masks import extend_mask
 from .plan import Plan
+from .record import RunRecord
 from .routed_call import OVERRIDE, RoutedCall, lay_out
 
 
@@ -37,6 +39,12 @@ class Routing:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.record = RunRecord()
+
+    def begin_run(self, executor: WrapperExecutor, *args: Any, **kwargs: Any) -> Any:
+        """The OUTER_SAMPLE wrapper."""
+        self.record = RunRecord()
+        return executor(*args, **kwargs)
 
     def __call__(
         self,
@@ -79,6 +87,7 @@ class Routing:
         with laid_out(layout):
             out = rest.execute(x, timestep, context, y, guidance, ref_latents, control, options, **kwargs)
         call.require_routed()
+        self.record.add(plan, layout, call.tally, options)
         return out
 
     def _refuse(self, plan: Plan, x: Tensor, references: list[Tensor], method: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NODES = ("MusarSubject", "MusarConditioning", "MusarRouting", "MusarDualLora")
+NODES = ("MusarSubject", "MusarConditioning", "MusarRouting", "MusarDualLora", "MusarRoutingPreview")
 
 
 def test_the_pack_brings_these_nodes_and_no_others(pack, nodes):
@@ -56,6 +56,7 @@ def test_names_that_shared_graphs_rely_on(nodes):
         "subject_strength",
         "noise_strength",
     ]
+    assert names["MusarRoutingPreview"] == ["model", "samples", "image"]
     template = nodes["MusarConditioning"].define_schema().inputs[3].template
     assert template.names == [f"subject_{i}" for i in range(1, 17)]
 

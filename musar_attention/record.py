@@ -1,0 +1,47 @@
+"""What routing decided, kept small: who owned each target token, and how strongly it was named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One step, averaged over the layers that routed."""
+
+    owned: Tensor  # uint8 [B,n,c]: share of layers in which the token was subject k's, of 255
+    affinity: Tensor  # float16 [B,n,c]: S*
+
+    def owner(self) -> Tensor:
+        """int64 [B,n]: who owned the token in most layers; −1 = nobody in most of them."""
+        nobody = 255 - self.owned.sum(-1, keepdim=True, dtype=torch.int64)
+        return torch.cat([nobody, self.owned.long()], -1).argmax(-1) - 1
+
+
+class Tally:
+    """Adds up the layers of one model call."""
+
+    def __init__(self) -> None:
+        self.layers = 0
+        self.owned: Tensor | None = None
+        self.affinity: Tensor | None = None
+
+    def add(self, affinity: Tensor, owner: Tensor) -> None:
+        """affinity [B,n,c] as `affinity` gives it, owner [B,n]."""
+        own = owner[..., None] == torch.arange(affinity.shape[-1], device=owner.device)
+        if self.owned is None:
+            self.owned, self.affinity = own.to(torch.int16), affinity.clone()
+        else:
+            self.owned += own
+            self.affinity += affinity
+        self.layers += 1
+
+    def result(self, rows: slice = slice(None)) -> StepRecord | None:
+        """The means, of these samples of the batch; None if no layer was routed."""
+        if self.layers == 0:
+            return None
+        owned = (self.owned[rows].float() * (255 / self.layers)).round().to(torch.uint8)
+        return StepRecord(owned.cpu(), (self.affinity[rows] / self.layers).to(torch.float16).cpu())

@@ -1,0 +1,116 @@
+"""Pictures of a routing record: who owns which part, and how strongly each subject was named."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from .keys import TOKEN
+from .record import RunRecord
+
+# Told apart by colour-blind people too (Okabe and Ito); nobody is grey.
+COLOURS = ((0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (213, 94, 0))
+NOBODY = (150, 150, 150)
+PAGE, INK, FADED = (255, 255, 255), (25, 25, 25), (225, 225, 225)
+COVER = 0.55  # how much of the picture the map hides
+SMALLEST = 512  # pixels of the map's longer side, so that its words can be read
+STEPS = 8  # columns of the affinity sheet
+LEGEND, MARGIN = 30, 12
+
+
+def colour_of(k: int) -> tuple[int, int, int]:
+    return NOBODY if k < 0 else COLOURS[k % len(COLOURS)]
+
+
+def owner_map(record: RunRecord, names: list[str], batch: int, image: Tensor | None = None) -> Tensor:
+    """[1,H,W,3]: owners over the whole run, over the picture (or blank), with a legend below."""
+    rows, columns = record.layout.target
+    owned = torch.stack([step.owned[batch].float() for step in record.steps.values()]).mean(0)
+    nobody = 255 - owned.sum(-1, keepdim=True)
+    owner = torch.cat([nobody, owned], -1).argmax(-1).view(rows, columns).numpy() - 1
+    palette = np.array([colour_of(k) for k in range(-1, len(names))], np.float32)
+
+    scale = max(1, -(-SMALLEST // (max(rows, columns) * TOKEN)))
+    size = (columns * TOKEN * scale, rows * TOKEN * scale)
+    map_ = np.asarray(Image.fromarray(palette[owner + 1].astype(np.uint8)).resize(size, Image.NEAREST))
+    under = np.full(map_.shape, 255.0) if image is None else _grey(image, size)
+    drawn = Image.fromarray((COVER * map_ + (1 - COVER) * under).round().astype(np.uint8))
+    shares = [float((owner == k).mean()) for k in range(-1, len(names))]
+    entries = [
+        (colour_of(k), f"{name} {shares[k + 1]:.0%}")
+        for k, name in enumerate(["nobody", *names], start=-1)
+        if k >= 0 or shares[0] > 0
+    ]
+    return _tensor(_above(drawn, _legend(entries, drawn.width)))
+
+
+def affinity_sheet(record: RunRecord, names: list[str], batch: int) -> Tensor:
+    """[1,H,W,3]: a row for each subject, a column for each step (eight at most), dark = strong.
+
+    Each column has one scale for all its subjects: the strongest token of the step is darkest.
+    """
+    rows, columns = record.layout.target
+    steps = list(record.steps.values())
+    shown = sorted({round(i) for i in np.linspace(0, len(steps) - 1, min(STEPS, len(steps)))})
+    side = max(96, columns * 4)
+    size = (side, round(side * rows / columns))
+    label = max(int(_font(15).getlength(name)) for name in names) + 2 * MARGIN
+    sheet = Image.new("RGB", (label + len(shown) * (side + 4), LEGEND + len(names) * (size[1] + 4)), PAGE)
+    pen = ImageDraw.Draw(sheet)
+    for x, step in enumerate(shown):
+        left = label + x * (side + 4)
+        pen.text((left, 6), f"step {step + 1}", INK, _font(15))
+        heat = steps[step].affinity[batch].float()
+        heat = (heat / heat.max().clamp(min=1e-8)).view(rows, columns, -1).numpy()
+        for k in range(len(names)):
+            tint = np.array(PAGE) + heat[..., k : k + 1] * (np.array(colour_of(k)) - PAGE)
+            cell = Image.fromarray(tint.round().astype(np.uint8)).resize(size, Image.NEAREST)
+            sheet.paste(cell, (left, LEGEND + k * (size[1] + 4)))
+            pen.rectangle(
+                (left, LEGEND + k * (size[1] + 4), left + side, LEGEND + k * (size[1] + 4) + size[1]),
+                outline=FADED,
+            )
+    for k, name in enumerate(names):
+        pen.text((MARGIN, LEGEND + k * (size[1] + 4) + size[1] // 2 - 8), name, INK, _font(15))
+    return _tensor(sheet)
+
+
+def _legend(entries: list[tuple[tuple[int, int, int], str]], width: int) -> Image.Image:
+    """Swatches with words, in as many lines as they need."""
+    font, places, x, y = _font(16), [], MARGIN, 6
+    for colour, words in entries:
+        long = 28 + int(font.getlength(words)) + 2 * MARGIN
+        if x > MARGIN and x + long > width:
+            x, y = MARGIN, y + LEGEND
+        places.append((x, y, colour, words))
+        x += long
+    strip = Image.new("RGB", (width, y + LEGEND), PAGE)
+    pen = ImageDraw.Draw(strip)
+    for x, y, colour, words in places:
+        pen.rectangle((x, y, x + 18, y + 18), fill=colour)
+        pen.text((x + 26, y - 1), words, INK, font)
+    return strip
+
+
+def _above(top: Image.Image, bottom: Image.Image) -> Image.Image:
+    both = Image.new("RGB", (top.width, top.height + bottom.height), PAGE)
+    both.paste(top)
+    both.paste(bottom, (0, top.height))
+    return both
+
+
+def _grey(image: Tensor, size: tuple[int, int]) -> np.ndarray:
+    """One picture [H,W,3] in 0 … 1, without its colours."""
+    pixels = (image.clamp(0, 1).mean(-1) * 255).round().to(torch.uint8).cpu().numpy()
+    small = Image.fromarray(pixels).resize(size, Image.LANCZOS if size[0] < image.shape[1] else Image.NEAREST)
+    return np.asarray(small, np.float32)[..., None].repeat(3, -1)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size=size)
+
+
+def _tensor(image: Image.Image) -> Tensor:
+    return torch.from_numpy(np.asarray(image, np.float32) / 255)[None]

@@ -1,0 +1,72 @@
+"""MUSAR Routing Preview: see which part of the picture belongs to which subject."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import io, ui
+
+from .host.maps import affinity_sheet, owner_map
+from .host.record import record_of
+
+
+class MusarRoutingPreview(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MusarRoutingPreview",
+            display_name="MUSAR Routing Preview",
+            category="MUSAR",
+            description="Draws what MUSAR Routing decided in the run that made these samples: which "
+            "subject owned each part of the picture, and how strongly each phrase called.",
+            search_aliases=["routing map", "attention map", "owner map", "affinity"],
+            inputs=[
+                io.Model.Input("model", tooltip="The model that the sampler used."),
+                io.Latent.Input("samples", tooltip="What that sampler made."),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip="The decoded picture, to lie under the map. Without it the map lies on white.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(
+                    display_name="map", tooltip="Who owned each part over the whole run, one map a picture."
+                ),
+                io.Image.Output(
+                    display_name="affinity",
+                    tooltip="How strongly each subject's phrase called each part: a row for each "
+                    "subject, a column for each step.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, model: io.Model.Type, samples: io.Latent.Type, image: torch.Tensor | None = None
+    ) -> io.NodeOutput:
+        record = record_of(model)
+        if record is None:
+            raise ValueError(
+                "model did not go through MUSAR Routing, so nothing was routed. Connect the model "
+                "that the sampler uses, with MUSAR Routing before it."
+            )
+        if not record.steps:
+            raise ValueError(
+                "The latest run of model routed nothing: its conditioning has no subjects, dynamic "
+                "is off in MUSAR Routing, or the window left every step out. Connect the model and "
+                "the samples of a sampler that routed."
+            )
+        count = len(samples["samples"])
+        first = next(iter(record.steps.values()))
+        target = tuple(-(-side // 2) for side in samples["samples"].shape[-2:])
+        if target != record.layout.target or count != len(first.owned):
+            raise ValueError(
+                f"samples are {count} of {target[0]} × {target[1]} tokens and the latest run of model "
+                f"made {len(first.owned)} of {record.layout.target[0]} × {record.layout.target[1]}: "
+                "another sampler used the same model since. Give it a MUSAR Routing of its own."
+            )
+        names = [subject.name for subject in record.plan.subjects]
+        pictures = [None] * count if image is None else [image[min(i, len(image) - 1)] for i in range(count)]
+        maps = torch.cat([owner_map(record, names, i, pictures[i]) for i in range(count)])
+        sheets = torch.cat([affinity_sheet(record, names, i) for i in range(count)])
+        return io.NodeOutput(maps, sheets, ui=ui.PreviewImage(maps, cls=cls))

@@ -1,0 +1,122 @@
+"""MUSAR Routing Preview: what it draws, and that recording changes nothing."""
+
+import re
+
+import pytest
+import torch
+
+PROMPT = "a dog and a robot"
+
+
+@pytest.fixture
+def preview(call):
+    return lambda model, samples, **o: call(
+        "MusarRoutingPreview", model=model, samples={"samples": samples}, **o
+    )
+
+
+@pytest.fixture
+def record(pack):
+    return lambda model: pack("nodes.host.record").record_of(model)
+
+
+def test_owners_of_every_step_and_layer(flux, condition, route, sample, owners, record):
+    model = route(flux)
+    sample(model, condition(PROMPT, "dog", "robot"), steps=3)
+    steps = record(model).steps
+    assert len(steps) == 3 and list(steps) == sorted(steps, reverse=True)
+    layers = len(owners.seen) // 3
+    for i, step in enumerate(steps.values()):
+        seen = torch.stack(owners.seen[i * layers : (i + 1) * layers])
+        for k in (0, 1):
+            share = (seen == k).float().mean(0)
+            assert (step.owned[..., k].float() / 255 - share).abs().max() <= 0.5 / 255 + 1e-6
+
+
+@pytest.mark.parametrize("cfg", [1.0, 3.0])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_one_record_a_picture_of_the_positive_alone(flux, condition, route, sample, record, cfg, batch):
+    model = route(flux)
+    positive = condition(PROMPT, "dog", "robot")
+    sample(model, positive, condition("a cat", "cat"), cfg=cfg, batch=batch)
+    both = record(model)
+    assert [s.name for s in both.plan.subjects] == ["dog", "robot"]
+    assert all(step.owned.shape[0] == batch for step in both.steps.values())
+    sample(model, positive, cfg=1.0, batch=batch)
+    first, alone = (next(iter(r.steps.values())) for r in (both, record(model)))
+    assert (first.affinity - alone.affinity).abs().max() < 1e-3
+
+
+def test_each_run_begins_anew(flux, condition, route, sample, record):
+    model = route(flux)
+    sample(model, condition(PROMPT, "dog", "robot"), steps=4)
+    sample(model, condition(PROMPT, "dog", "robot"), steps=2)
+    assert len(record(model).steps) == 2
+    sample(model, condition(PROMPT), steps=2)
+    assert not record(model).steps
+
+
+def test_the_map_is_of_the_picture_and_changes_nothing(flux, condition, route, sample, preview):
+    model, positive = route(flux), condition(PROMPT, "dog", "robot")
+    before = sample(model, positive)
+    image = torch.rand(1, 96, 80, 3)
+    maps, affinity = preview(model, before, image=image)
+    assert maps.shape[0] == affinity.shape[0] == 1 and maps.shape[-1] == 3
+    assert maps.shape[2] >= 400 and 0 <= maps.min() and maps.max() <= 1
+    again = preview(model, before, image=image)
+    assert torch.equal(maps, again[0]) and torch.equal(affinity, again[1])
+    assert torch.equal(sample(model, positive), before)
+
+
+def test_the_map_shows_who_owns_what(flux, condition, route, sample, preview, record, pack):
+    """Every token's middle has its owner's colour."""
+    maps_of = pack("nodes.host.maps")
+    model = route(flux)
+    samples = sample(model, condition(PROMPT, "dog", "robot"), size=(96, 80))
+    maps, _ = preview(model, samples)
+    owned = torch.stack([s.owned[0].float() for s in record(model).steps.values()]).mean(0)
+    owner = torch.cat([255 - owned.sum(-1, keepdim=True), owned], -1).argmax(-1) - 1
+    side = maps.shape[2] // 5
+    assert len(owner.unique()) > 1
+    for token, k in enumerate(owner.tolist()):
+        row, column = divmod(token, 5)
+        pixel = maps[0, row * side + side // 2, column * side + side // 2] * 255
+        wanted = torch.tensor(maps_of.colour_of(k)) * maps_of.COVER + 255 * (1 - maps_of.COVER)
+        assert (pixel - wanted).abs().max() <= 1, (token, k)
+
+
+def test_a_map_for_each_picture_of_a_batch(flux, condition, route, sample, preview):
+    model = route(flux)
+    samples = sample(model, condition(PROMPT, "dog", "robot"), batch=3)
+    maps, affinity = preview(model, samples, image=torch.rand(3, 96, 80, 3))
+    assert len(maps) == len(affinity) == 3
+    assert not torch.equal(maps[0], maps[1])
+
+
+def test_a_lora_loader_behind_routing_shares_its_record(flux, condition, route, sample, preview):
+    routed = route(flux)
+    later = routed.clone()
+    samples = sample(later, condition(PROMPT, "dog", "robot"))
+    assert preview(routed, samples)[0].shape == preview(later, samples)[0].shape
+
+
+@pytest.mark.parametrize(
+    "situation, sentence",
+    [
+        ("unrouted", "model did not go through MUSAR Routing"),
+        ("never run", "The latest run of model routed nothing"),
+        ("no subjects", "The latest run of model routed nothing"),
+        ("dynamic off", "The latest run of model routed nothing"),
+        ("other samples", "samples are 2 of 6 × 5 tokens and the latest run of model made 1 of 6 × 5"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(flux, condition, route, sample, preview, situation, sentence):
+    model = flux if situation == "unrouted" else route(flux, dynamic=situation != "dynamic off")
+    samples = torch.zeros(1, 16, 12, 10)
+    if situation in ("no subjects", "dynamic off", "other samples"):
+        subjects = () if situation == "no subjects" else ("dog", "robot")
+        sample(model, condition(PROMPT, *subjects))
+    if situation == "other samples":
+        samples = torch.zeros(2, 16, 12, 10)
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        preview(model, samples)

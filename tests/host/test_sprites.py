@@ -1,0 +1,69 @@
+"""The shipped models of Sprites in the stock host: they load, agree with the trainer, and draw."""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from demo.judge import Request, judge, read_cells
+from demo.judge.self_test import read_truth
+from demo.painter import FLUX, MODELS, TEXT, VAE, Painter
+from demo.sprites.captions import caption, held_out_prompt
+from demo.sprites.palette import picture
+from demo.sprites.scene import pick_scene
+from demo.train.flux_data import latents_of
+from demo.train.text import TextEncoder
+
+
+@pytest.fixture(scope="module")
+def painter(nodes):
+    return Painter()
+
+
+def test_small_and_as_the_page_says():
+    page = (MODELS / "README.md").read_text()
+    listed = dict(re.findall(r"## (\S+)\n.*?sha256: `([0-9a-f]{64})`", page, re.DOTALL))
+    assert sorted(listed) == sorted([FLUX, VAE, TEXT])
+    for name, digest in listed.items():
+        assert hashlib.sha256((MODELS / name).read_bytes()).hexdigest() == digest, name
+    assert sum((MODELS / name).stat().st_size for name in listed) < 60e6
+
+
+@pytest.mark.parametrize("prompt", ["a cat next to a robot on the beach", "", "a duck " * 40])
+def test_the_host_reads_words_as_the_trainer_does(painter, prompt):
+    encode = TextEncoder(Path(os.environ["COMFYUI_PATH"]), load_file(MODELS / TEXT))
+    ((context, values),) = painter.words(prompt)
+    embeddings, pooled = encode(prompt)
+    assert torch.allclose(context[0], embeddings, atol=1e-6)
+    assert torch.allclose(values["pooled_output"][0], pooled, atol=1e-6)
+
+
+def test_vae_round_trips_are_read_right(painter):
+    truth = read_truth(50, view=painter.round_trip)
+    assert min(truth.kinds, truth.positions, truth.identities, truth.places) >= 0.98
+    assert truth.diptychs == 0
+
+
+def test_the_vae_gives_the_codes_that_the_base_model_learned(painter):
+    cells = pick_scene(np.random.default_rng(0), 2, 2).cells()
+    image = torch.from_numpy(picture(cells)).float()[None] / 255
+    latent = painter.flux.model.process_latent_in(painter.vae.encode(image))
+    assert (latent - latents_of([cells])).abs().mean() < 0.1
+
+
+def test_words_alone_draw_what_they_name(painter):
+    """A floor under docs/sprites.md's figures for new prompts: twelve pictures, not hundreds."""
+    rng, present, places = np.random.default_rng(7), [], []
+    while len(present) < 12:
+        scene = pick_scene(rng, 1 + len(present) % 2, 2)
+        if held_out_prompt(scene):
+            (drawn,) = painter.draw(caption(rng, scene), scene.rows, scene.columns, seed=len(present))
+            verdict = judge(read_cells(drawn), Request([s.kind for s in scene.subjects], scene.place))
+            present.append(verdict.present)
+            places.append(verdict.place == scene.place)
+    assert np.mean(present) >= 0.75 and np.mean(places) >= 0.9
