@@ -44,7 +44,7 @@ def main() -> None:
     run = train_vae(settings["vae"], folder / "vae.safetensors")
     vae = Made(
         publish(run.average, models / "sprites_vae.safetensors", torch.float16),
-        "The VAE, of TAESD's shape with 16 channels: flat cells of 8×8 pixels to the palette's codes and back.",
+        "The VAE, TAESD's shape with 16 channels: flat cells of 8×8 pixels to codes and back.",
         how_trained(run, settings["vae"]["seed"]),
     )
     runs = {"vae": run}

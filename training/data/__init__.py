@@ -1,0 +1,1 @@
+"""Where training pictures come from: readers, their order, and the diptych builder."""
