@@ -12,7 +12,7 @@ from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from musar_attention import TokenLayout, affinity, assign, routed_attention
+from musar_attention import TokenLayout, affinity, assign, routed_attention, routing_mask
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Routes:
     static: bool = True
     dynamic: bool = True
     phrases: Tensor | None = None  # float [B,c,m], rows sum to 1; None = the layout's
+    dense: bool = False  # one masked call instead of the split ones: for small sizes and torch.compile
 
 
 class Router:
@@ -49,7 +50,10 @@ class Router:
         if routes.dynamic and routes.layout.count:
             with torch.no_grad():
                 owner = assign(affinity(q, k, routes.layout, routes.phrases))
-        return routed_attention(q, k, v, routes.layout, owner, routes.static)
+        if not routes.dense:
+            return routed_attention(q, k, v, routes.layout, owner, routes.static)
+        allowed = routing_mask(routes.layout, owner, routes.static)[:, None].to(q.device)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
 
 
 class RoutedProcessor:

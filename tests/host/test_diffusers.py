@@ -1,5 +1,7 @@
 """The network that the trainer trains and the one that the host runs are the same function."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from diffusers import FluxTransformer2DModel
@@ -8,6 +10,7 @@ from safetensors.torch import save_file
 import training.routing
 from demo.tiny import POOLED, WIDTH, randomise
 from demo.train.flux_data import pack
+from training.dual_lora import DualLora, metadata
 from training.routing import Router, Routes
 from training.sampler import sigmas
 from training.sequence import Condition, join
@@ -70,7 +73,7 @@ def host_velocity(sample):
 def trainer_velocity(trained, hosted):
     """trainer_velocity(positive, x, sigma, …): diffusers' on what the conditioning holds."""
 
-    def run(positive, x, sigma, static=True, dynamic=True):
+    def run(positive, x, sigma, static=True, dynamic=True, dense=False, lora=None):
         (context, values), *_ = positive
         plan = values["model_conds"]["musar"].cond if "model_conds" in values else None
         subjects = plan.subjects if plan else ()
@@ -81,7 +84,8 @@ def trainer_velocity(trained, hosted):
         ]
         joint = join(context, TARGET, conditions)
         router = Router(trained)
-        with router.along(Routes(joint.layout, static, dynamic)):
+        gated = lora.laid_out(joint.layout) if lora else nullcontext()
+        with gated, router.along(Routes(joint.layout, static, dynamic, dense=dense)):
             v = trained(
                 hidden_states=torch.cat([pack(x), joint.conditions], 1),
                 encoder_hidden_states=joint.text,
@@ -118,15 +122,16 @@ def test_same_velocity_with_references(
     assert error(v, trainer_velocity(positive, x, sigma, static, dynamic=False)) < TOLERANCE
 
 
+@pytest.mark.parametrize("dense", [False, True])
 @pytest.mark.parametrize("static", [True, False])
 def test_same_velocity_along_the_same_owners(
-    hosted, condition, route, host_velocity, trainer_velocity, owners, monkeypatch, static
+    hosted, condition, route, host_velocity, trainer_velocity, owners, monkeypatch, static, dense
 ):
     positive = condition("a dog and a robot", "dog", "robot", prompts=("a dog", "a red robot"))
     x, sigma, v = host_velocity(route(hosted, static, True), positive, 1.0)
     left = iter(owners.seen)
     monkeypatch.setattr(training.routing, "assign", lambda affinity: next(left))
-    assert error(v, trainer_velocity(positive, x, sigma, static)) < TOLERANCE
+    assert error(v, trainer_velocity(positive, x, sigma, static, dense=dense)) < TOLERANCE
     assert next(left, None) is None
 
 
@@ -143,3 +148,68 @@ def test_both_give_the_same_owners(
         print(f"\nowners that differ between host and trainer, both free: {disagree:.2%}")
     assert len(torch.cat(own).unique()) > 1
     assert disagree <= 0.001
+
+
+@pytest.fixture
+def new_lora(trained):
+    """new_lora(ranks): factors that do change something; gone from the network afterwards."""
+
+    def make(ranks):
+        lora = DualLora(trained, ranks)
+        g = torch.Generator().manual_seed(5)
+        for pair in lora.factors.values():
+            pair.up.weight.copy_(0.05 * torch.randn(pair.up.weight.shape, generator=g))
+        return lora
+
+    yield make
+    for layer in trained.modules():
+        layer._forward_hooks.clear()
+
+
+def test_the_trainers_lora_is_the_nodes(
+    hosted, condition, route, host_velocity, trainer_velocity, owners, monkeypatch, new_lora, files, call
+):
+    trained_lora = new_lora({"subject": 16, "noise": 4})
+    save_file(trained_lora.exported(), files.loras / "trained.safetensors", metadata(trained_lora, "tiny", 1))
+    model = call(
+        "MusarDualLora",
+        model=route(hosted),
+        subject_lora="trained.safetensors",
+        noise_lora="none",
+        subject_strength=1.0,
+        noise_strength=1.0,
+    )[0]
+    positive = condition("a dog and a robot", "dog", "robot", prompts=("a dog", "a red robot"))
+    x, sigma, v = host_velocity(model, positive, 1.0)
+    left = iter(owners.seen)
+    monkeypatch.setattr(training.routing, "assign", lambda affinity: next(left))
+    assert error(v, trainer_velocity(positive, x, sigma, lora=trained_lora)) < TOLERANCE
+    left = iter(owners.seen)
+    assert error(v, trainer_velocity(positive, x, sigma)) > 100 * TOLERANCE, "the LoRA changed nothing"
+
+
+def test_one_lora_for_all_tokens_is_the_hosts_load_lora(
+    hosted, condition, route, host_velocity, trainer_velocity, new_lora, files, call
+):
+    trained_lora = new_lora({"all": 8})
+    save_file(trained_lora.exported(), files.loras / "all.safetensors")
+    model = call(
+        "LoraLoaderModelOnly",
+        model=route(hosted, False, False),
+        lora_name="all.safetensors",
+        strength_model=1.0,
+    )[0]
+    positive = condition("a dog and a robot", "dog", "robot", prompts=("a dog", "a red robot"))
+    x, sigma, v = host_velocity(model, positive, 1.0)
+    ours = trainer_velocity(positive, x, sigma, static=False, dynamic=False, lora=trained_lora)
+    assert error(v, ours) < TOLERANCE
+
+
+def test_a_new_lora_changes_nothing(trained, condition, trainer_velocity, new_lora):
+    positive = condition("a dog and a robot", "dog", "robot", prompts=("a dog", "a red robot"))
+    x = torch.randn(1, 16, SIZE[0] // 8, SIZE[1] // 8, generator=torch.Generator().manual_seed(0))
+    before = trainer_velocity(positive, x, 0.7)
+    lora = new_lora({"subject": 16, "noise": 4})
+    for pair in lora.factors.values():
+        pair.up.weight.zero_()
+    assert torch.equal(trainer_velocity(positive, x, 0.7, lora=lora), before)

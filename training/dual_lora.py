@@ -1,0 +1,111 @@
+"""The dual-branch LoRA on diffusers' FLUX: the same addition as in ComfyUI, with factors that learn."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from diffusers import FluxTransformer2DModel
+from torch import Tensor, nn
+
+from musar_attention import LowRank, TokenLayout, add_dual_lora
+from musar_attention.lora import BRANCHES
+
+EVERYONE = "all"  # one LoRA for all tokens, as the ablation has it
+STREAMS = (  # of the layers that take a LoRA: attention and MLP projections of every block
+    (r"transformer_blocks\.\d+\.(attn\.(add_[qkv]_proj|to_add_out)|ff_context\.net\.(0\.proj|2))", "text"),
+    (r"transformer_blocks\.\d+\.(attn\.(to_[qkv]|to_out\.0)|ff\.net\.(0\.proj|2))", "image"),
+    (r"single_transformer_blocks\.\d+\.(attn\.to_[qkv]|proj_mlp|proj_out)", "joint"),
+)
+
+
+def stream_of(module: str) -> str | None:
+    """Which tokens this layer sees; None = it takes no LoRA."""
+    return next((stream for pattern, stream in STREAMS if re.fullmatch(pattern, module)), None)
+
+
+class DualLora(nn.Module):
+    """Factors for every target layer of `flux`, added by forward hooks while a layout is set.
+
+    `ranks` is {"subject": 128, "noise": 4}, or {"all": 128} for one LoRA on every token. Ups begin
+    at zero, so that a new LoRA changes nothing.
+    """
+
+    def __init__(self, flux: FluxTransformer2DModel, ranks: Mapping[str, int]) -> None:
+        super().__init__()
+        unknown = set(ranks) - {*BRANCHES, EVERYONE}
+        if unknown or not ranks:
+            raise ValueError(
+                f"ranks names the branches {', '.join(BRANCHES)}, or {EVERYONE}; found {dict(ranks)}."
+            )
+        self.ranks = dict(ranks)
+        self.layout: TokenLayout | None = None
+        self.factors = nn.ModuleDict()
+        for name, layer in flux.named_modules():
+            stream = stream_of(name) if isinstance(layer, nn.Linear) else None
+            if stream is None:
+                continue
+            for branch, rank in ranks.items():
+                if rank and not (branch == "noise" and stream == "text"):
+                    self.factors[_key(branch, name)] = _Factors(layer, rank)
+            layer.register_forward_hook(self._hook(name, stream))
+
+    @contextmanager
+    def laid_out(self, layout: TokenLayout) -> Iterator[None]:
+        """While this lasts, the branches act on their tokens."""
+        self.layout, before = layout, self.layout
+        try:
+            yield
+        finally:
+            self.layout = before
+
+    def _hook(self, name: str, stream: str) -> Callable:
+        pairs = {b: self.factors[_key(b, name)] for b in self.ranks if _key(b, name) in self.factors}
+        branches = {b: [LowRank(p.down, p.up, 1.0)] for b, p in pairs.items() if b != EVERYONE}
+        everyone = pairs.get(EVERYONE)
+
+        def add(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+            if self.layout is None:
+                return output
+            if everyone is not None:
+                output = output + everyone(inputs[0])
+            return add_dual_lora(output, inputs[0], self.layout, stream, branches)
+
+        return add
+
+    def exported(self) -> dict[str, Tensor]:
+        """The file that MUSAR Dual LoRA reads; one LoRA for all tokens is an ordinary LoRA file."""
+        state = {}
+        for key, pair in self.factors.items():
+            branch, name = key.replace("/", ".").split(":")
+            start = "" if branch == EVERYONE else f"{branch}."
+            state[f"{start}transformer.{name}.lora_A.weight"] = pair.down.weight
+            state[f"{start}transformer.{name}.lora_B.weight"] = pair.up.weight
+        return {name: value.detach().contiguous() for name, value in state.items()}
+
+
+class _Factors(nn.Module):
+    def __init__(self, layer: nn.Linear, rank: int) -> None:
+        super().__init__()
+        place = {"bias": False, "device": layer.weight.device, "dtype": torch.float32}
+        self.down = nn.Linear(layer.in_features, rank, **place)
+        self.up = nn.Linear(rank, layer.out_features, **place)
+        nn.init.normal_(self.down.weight, std=layer.in_features**-0.5)
+        nn.init.zeros_(self.up.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.up(self.down(x))
+
+
+def _key(branch: str, module: str) -> str:
+    """A ModuleDict's keys have no dots."""
+    return f"{branch}:{module}".replace(".", "/")
+
+
+def metadata(lora: DualLora, base_model: str, step: int) -> dict[str, str]:
+    """What stands in the file for people, and the format that the node checks."""
+    facts = {f"{branch}_rank": str(rank) for branch, rank in lora.ranks.items()}
+    facts |= {"base_model": base_model, "step": str(step)}
+    return facts if EVERYONE in lora.ranks else {"musar_format": "1"} | facts
