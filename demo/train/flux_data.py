@@ -9,6 +9,8 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from training.batch import pack
+
 from ..sprites.palette import latent_codes
 from ..sprites.samples import diptychs, scenes
 from .text import TextEncoder
@@ -26,15 +28,6 @@ class Batch:
     rows: int  # of tokens
     columns: int
     parts: Tensor  # B (H W), as Scene.parts has them
-
-
-def pack(latent: Tensor) -> Tensor:
-    """B C H W -> B tokens (C 2 2), as FLUX patches."""
-    return rearrange(latent, "b c (h p) (w q) -> b (h w) (c p q)", p=2, q=2)
-
-
-def unpack(tokens: Tensor, rows: int) -> Tensor:
-    return rearrange(tokens, "b (h w) (c p q) -> b c (h p) (w q)", h=rows, p=2, q=2)
 
 
 def latents_of(cells: list[np.ndarray]) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from training.checkpoint import load_checkpoint, optimizer_tensors, save_checkpoint, with_optimizer_tensors
+from training.schedule import rate_scale
 
 SHOWN = 50  # steps a mean
 
@@ -89,9 +90,3 @@ class Run:
                     recent = []
                 if self.step % self.settings["save_every"] == 0 or self.step == last:
                     self.save(checkpoint)
-
-
-def rate_scale(step: int, settings: dict) -> float:
-    """Up, flat, and down to zero at the end."""
-    left = (settings["steps"] - step) / (settings["cooldown"] * settings["steps"])
-    return min(1.0, (step + 1) / settings["warmup"], left)

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 import training.routing
 from demo.tiny import POOLED, WIDTH, randomise
-from demo.train.flux_data import pack
+from training.batch import pack
 from training.dual_lora import DualLora, metadata
 from training.routing import Router, Routes
 from training.sampler import sigmas

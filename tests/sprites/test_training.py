@@ -13,9 +13,10 @@ from safetensors.torch import load_file
 
 from demo.train.__main__ import SETTINGS, read_settings
 from demo.train.flux import train_flux
-from demo.train.flux_data import batch, latents_of, pack, unpack
+from demo.train.flux_data import batch, latents_of
 from demo.train.vae import train_vae
 from tools.comfy_server import ROOT
+from training.batch import pack, unpack
 from training.checkpoint import load_checkpoint, save_checkpoint
 
 

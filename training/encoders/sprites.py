@@ -1,0 +1,35 @@
+"""The encoder of Sprites: word vectors, and the palette's codes for flat cells."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import load_file
+from torch import Tensor
+
+from demo.judge import read_cells
+from demo.train.flux_data import latents_of
+from demo.train.text import TextEncoder
+
+
+class SpritesEncoder:
+    """`models` is the folder with Sprites' weights; ComfyUI's folder has the tokenizer."""
+
+    def __init__(self, models: Path, comfy: Path | None = None) -> None:
+        comfy = comfy or Path(os.environ["COMFYUI_PATH"])
+        self.encode = TextEncoder(comfy, load_file(models / "sprites_text.safetensors"))
+
+    def prompt(self, text: str) -> tuple[Tensor, Tensor]:
+        return self.encode(text)
+
+    def words(self, text: str) -> Tensor:
+        return self.encode(text)[0][: len(self.pieces(text))]
+
+    def pieces(self, text: str) -> list[str]:
+        tokenizer = self.encode.tokenizer
+        return tokenizer.convert_ids_to_tokens(tokenizer(text).input_ids)
+
+    def image(self, pixels: np.ndarray) -> Tensor:
+        return latents_of([read_cells(pixels)])[0]

@@ -1,0 +1,164 @@
+"""`make train-estimate`: memory and arithmetic of training on FLUX.1-dev, counted and not guessed.
+
+The network is built without its weights and run on shapes alone: autograd says which tensors it
+would keep, a counter how many operations there are. Nothing is timed; the time is the arithmetic
+over a speed that you give.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+import torch
+from diffusers import FluxTransformer2DModel
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from .batch import Batch
+from .model import Trained, Variant, Wiring
+from .sequence import Condition
+
+GB = 1e9
+ENCODERS = {"T5-XXL": 4.76e9, "CLIP-L": 0.123e9, "VAE": 0.084e9}  # parameters; see docs/training.md
+WORDS = 16  # tokens of a condition prompt
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    target: tuple[int, int]  # pixels: height, width
+    references: tuple[int, ...]  # long side of each, square
+    text: int = 512
+
+
+CASES = (
+    Case("single, 512²", (512, 512), (512,)),
+    Case("diptych, 1024×512", (512, 1024), (512, 512)),
+)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    tokens: int
+    kept: float  # bytes between forward and backward, with checkpointing
+    peak: float  # bytes of the largest block, made again in the backward pass
+    forward: float  # floating-point operations
+    step: float  # forward, forward again, backward
+
+
+def flux_dev() -> FluxTransformer2DModel:
+    with torch.device("meta"):
+        return FluxTransformer2DModel(guidance_embeds=True).to(torch.bfloat16)
+
+
+def estimate(model: Trained, case: Case) -> Estimate:
+    height, width = (side // 16 for side in case.target)
+    batch = _batch(model, case)
+    noisy = torch.empty(1, height * width, 64, device="meta", dtype=torch.bfloat16)
+    time = torch.empty(1, device="meta")
+    with torch.device("meta"):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            model(batch, noisy, time)
+        forward = counter.get_total_flops()
+        blocks = _BlockMeter(model)
+        with blocks:
+            model(batch, noisy, time)
+    # a frozen layer's backward pass is one product (for its input), so as much as forward
+    tokens = case.text + height * width + sum((r // 16) ** 2 + WORDS for r in case.references)
+    return Estimate(tokens, blocks.inputs, blocks.largest, forward, 3 * forward)
+
+
+class _BlockMeter:
+    """Bytes that autograd keeps inside each block, and the bytes that go into each."""
+
+    def __init__(self, model: Trained) -> None:
+        flux = model.flux
+        self.blocks = [*flux.transformer_blocks, *flux.single_transformer_blocks]
+        self.weights = {p.untyped_storage()._cdata for p in model.parameters()}
+        self.inputs = self.largest = 0.0
+
+    def __enter__(self) -> None:
+        self.handles = [b.register_forward_pre_hook(self._begin, with_kwargs=True) for b in self.blocks]
+        self.handles += [b.register_forward_hook(self._end) for b in self.blocks]
+        self.hooks = torch.autograd.graph.saved_tensors_hooks(self._keep, lambda t: t)
+        self.seen: dict[int, Tensor] = {}
+        self.hooks.__enter__()
+
+    def __exit__(self, *error) -> None:
+        self.hooks.__exit__(*error)
+        for handle in self.handles:
+            handle.remove()
+
+    def _keep(self, t: Tensor) -> Tensor:
+        storage = t.untyped_storage()._cdata
+        if storage not in self.weights:
+            self.seen[storage] = t  # held, so that no other tensor takes its place
+        return t
+
+    def _begin(self, block: nn.Module, args: tuple, kwargs: dict) -> None:
+        self.seen = {}
+        for name in ("hidden_states", "encoder_hidden_states"):
+            t = kwargs.get(name)
+            self.inputs += 0 if t is None else t.nbytes
+
+    def _end(self, *_) -> None:
+        self.largest = max(self.largest, float(sum(t.untyped_storage().nbytes() for t in self.seen.values())))
+
+
+def _batch(model: Trained, case: Case) -> Batch:
+    width = model.flux.config.joint_attention_dim
+
+    def empty(*shape: int) -> Tensor:
+        return torch.empty(shape, device="meta", dtype=torch.bfloat16)
+
+    height, columns = (side // 16 for side in case.target)
+    conditions = tuple(
+        Condition(empty(1, (r // 16) ** 2, 64), (r // 16, r // 16), empty(1, WORDS, width), ())
+        for r in case.references
+    )
+    pooled = empty(1, model.flux.config.pooled_projection_dim)
+    text = empty(1, case.text, width)
+    return Batch(empty(1, height * columns, 64), (height, columns), text, pooled, conditions, None)
+
+
+def report(tflops: float) -> list[str]:
+    model = Trained(flux_dev(), Variant(static=False, dynamic=False), Wiring())
+    base = sum(p.numel() for p in model.flux.parameters() if not p.requires_grad)
+    learned = sum(p.numel() for p in model.lora.parameters())
+    state = learned * (4 + 4 + 8)  # weights, gradients, AdamW's two moments: all float32
+    encoders = 2 * sum(ENCODERS.values())
+    lines = [
+        f"FLUX.1-dev: {base / 1e9:.2f} thousand million parameters, {2 * base / GB:.1f} GB in bf16.",
+        f"Dual LoRA of ranks 128 and 4: {learned / 1e6:.0f} million, {state / GB:.1f} GB with gradients "
+        "and AdamW.",
+        f"Text encoders and VAE: {encoders / GB:.1f} GB in bf16, none where their outputs are cached ahead.",
+        "",
+        "One sample a GPU, gradient checkpointing, full attention (routing keeps less):",
+        "",
+        "| sample | tokens | kept, GB | largest block, GB | 1 GPU, GB | of 8 GPUs (FSDP), GB | TFLOP "
+        f"a step | s at {tflops:g} TFLOPS |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for case in CASES:
+        e = estimate(model, case)
+        activations = e.kept + e.peak
+        block = 2 * base / len(_BlockMeter(model).blocks)  # gathered while it runs
+        one = 2 * base + state + activations
+        eight = (2 * base + state) / 8 + 2 * block + activations
+        lines.append(
+            f"| {case.name} | {e.tokens} | {e.kept / GB:.2f} | {e.peak / GB:.2f} | {one / GB:.1f} | "
+            f"{eight / GB:.1f} | {e.step / 1e12:.0f} | {e.step / 1e12 / tflops:.2f} |"
+        )
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tflops", type=float, default=400, help="what your GPU really reaches in bf16")
+    args = parser.parse_args()
+    print("\n".join(report(args.tflops)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""What is trained: a frozen FLUX, routed attention, and the LoRA that learns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from diffusers import FluxTransformer2DModel
+from torch import Tensor, nn
+
+from .batch import Batch
+from .dual_lora import DualLora
+from .routing import Router, Routes
+from .sequence import join
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What the ablation switches; the defaults are the full method."""
+
+    static: bool = True
+    dynamic: bool = True
+    ranks: dict[str, int] = field(default_factory=lambda: {"subject": 128, "noise": 4})
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """How the sequence is put together, whatever the variant."""
+
+    positions: str = "diagonal"
+    guidance: float = 1.0
+    dense: bool = False  # masked attention: for small sizes and torch.compile
+
+
+class Trained(nn.Module):
+    """Velocities for a batch; only the LoRA has gradients."""
+
+    def __init__(self, flux: FluxTransformer2DModel, variant: Variant, wiring: Wiring) -> None:
+        super().__init__()
+        self.flux = flux.requires_grad_(False)
+        self.lora = DualLora(flux, variant.ranks)
+        self.router = Router(flux)
+        self.variant, self.wiring = variant, wiring
+
+    def forward(self, batch: Batch, noisy: Tensor, time: Tensor, along: Variant | None = None) -> Tensor:
+        """noisy [B,n,64] at time [B] (1 is noise) -> velocity [B,n,64].
+
+        `along` routes this call otherwise than the variant trains: for comparing pictures.
+        """
+        along = along or self.variant
+        joint = join(batch.text, batch.size, batch.conditions, self.wiring.positions)
+        routes = Routes(joint.layout, along.static, along.dynamic, batch.phrases, self.wiring.dense)
+        guided = self.flux.config.guidance_embeds
+        with self.lora.laid_out(joint.layout), self.router.along(routes):
+            velocity = self.flux(
+                hidden_states=torch.cat([noisy, joint.conditions.to(noisy)], 1),
+                encoder_hidden_states=joint.text.to(noisy),
+                pooled_projections=batch.pooled.to(noisy),
+                timestep=time.to(noisy),
+                img_ids=joint.image_ids.to(noisy.device),
+                txt_ids=joint.text_ids.to(noisy.device),
+                guidance=noisy.new_full((len(noisy),), self.wiring.guidance) if guided else None,
+                return_dict=False,
+            )[0]
+        return velocity[:, : joint.layout.target_length]
+
+
+def flow_loss(model: nn.Module, batch: Batch, noise: Tensor, time: Tensor) -> Tensor:
+    """The flow from picture to noise: its velocity is noise − picture, at every time."""
+    t = time[:, None, None]
+    velocity = model(batch, (1 - t) * batch.latent + t * noise, time)
+    return (velocity.float() - (noise - batch.latent).float()).square().mean()
+
+
+def draw_times(count: int, settings: dict, generator: torch.Generator) -> Tensor:
+    """Logit-normal times in 0 … 1; a larger mean lies nearer to noise."""
+    return (settings["mean"] + settings["std"] * torch.randn(count, generator=generator)).sigmoid()
