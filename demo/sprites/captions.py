@@ -9,7 +9,8 @@ import numpy as np
 from .scene import Scene
 
 PAIRS = ("{} and {}", "{} next to {}", "{} beside {}", "{} with {}")
-WHOLES = ("{who} {where}", "a picture of {who} {where}", "{where}, {who}", "{who} standing {where}")
+WHOLES = ("{who} {where}", "{who}, {where}", "{who} standing {where}")  # subjects come first
+FREE = ("{who} {where}", "a picture of {who} {where}", "{where}, {who}", "{who} standing {where}")
 DIPTYCH = "Two images concatenated side by side, the left part is: {}, the right part is: {}"
 
 
@@ -22,7 +23,7 @@ def names(kinds: list[str]) -> list[str]:
     return [f"another {kind}" if kind in kinds[:i] else a(kind) for i, kind in enumerate(kinds)]
 
 
-def caption(rng: np.random.Generator, scene: Scene) -> str:
+def caption(rng: np.random.Generator, scene: Scene, wholes: tuple[str, ...] = WHOLES) -> str:
     *most, last = names([s.kind for s in scene.subjects])
     if not most:
         who = last
@@ -30,7 +31,7 @@ def caption(rng: np.random.Generator, scene: Scene) -> str:
         who = PAIRS[rng.integers(len(PAIRS))].format(most[0], last)
     else:
         who = f"{', '.join(most)} and {last}"
-    return WHOLES[rng.integers(len(WHOLES))].format(who=who, where=scene.place)
+    return wholes[rng.integers(len(wholes))].format(who=who, where=scene.place)
 
 
 def diptych_caption(left: str, right: str) -> str:

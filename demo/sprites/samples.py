@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .captions import caption, diptych_caption, held_out_prompt
+from .captions import WHOLES, caption, diptych_caption, held_out_prompt
 from .places import PLACES, PLAIN
 from .scene import Placed, Scene, columns_for, pick_kinds, pick_scene, place_subjects
 
@@ -25,14 +25,22 @@ class Sample:
     caption: str
 
 
-def scenes(rng: np.random.Generator, slots: int, counts: list[int], same: float = 0.15) -> Iterator[Sample]:
+def scenes(
+    rng: np.random.Generator,
+    slots: int,
+    counts: list[int],
+    same: float = 0.15,
+    wholes: tuple[str, ...] = WHOLES,
+) -> Iterator[Sample]:
     while True:
         scene = pick_scene(rng, counts[rng.integers(len(counts))], slots, same)
         if not held_out_prompt(scene):
-            yield Sample(scene.cells(), scene.parts(), caption(rng, scene))
+            yield Sample(scene.cells(), scene.parts(), caption(rng, scene, wholes))
 
 
-def diptychs(rng: np.random.Generator, same: float = 0.5) -> Iterator[Sample]:
+def diptychs(
+    rng: np.random.Generator, same: float = 0.5, wholes: tuple[str, ...] = WHOLES
+) -> Iterator[Sample]:
     """Two single-subject panels; with chance `same` the right one shows the left one's subject."""
     while True:
         left = pick_panel(rng)
@@ -41,15 +49,15 @@ def diptychs(rng: np.random.Generator, same: float = 0.5) -> Iterator[Sample]:
             moved = place_subjects(rng, [subject.kind], PANEL)[0]
             again = Placed(subject.kind, subject.identity, moved.row, moved.column)
             right = Scene(pick_place(rng), (again,), columns_for(PANEL))
-            words = caption(rng, right).replace(f"a {subject.kind}", f"the same {subject.kind}")
+            words = caption(rng, right, wholes).replace(f"a {subject.kind}", f"the same {subject.kind}")
         else:
             right = pick_panel(rng)
-            words = caption(rng, right)
+            words = caption(rng, right, wholes)
             if right.subjects[0].kind == subject.kind:
                 words = words.replace(f"a {subject.kind}", f"another {subject.kind}")
         cells = np.concatenate([left.cells(), right.cells()], 1)
         parts = np.concatenate([left.parts(), right.parts()], 1)
-        yield Sample(cells, parts, diptych_caption(caption(rng, left), words))
+        yield Sample(cells, parts, diptych_caption(caption(rng, left, wholes), words))
 
 
 def pick_panel(rng: np.random.Generator) -> Scene:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from training.batch import pack
 
+from ..sprites.captions import FREE, WHOLES
 from ..sprites.palette import latent_codes
 from ..sprites.samples import diptychs, scenes
 from .text import TextEncoder
@@ -37,13 +38,14 @@ def latents_of(cells: list[np.ndarray]) -> Tensor:
 
 def batch(settings: dict, encode: TextEncoder, number: int) -> Batch:
     rng = np.random.default_rng((settings["seed"], number))
-    mix = next(stage["mix"] for stage in settings["stages"] if number < stage["until"])
+    stage = next(stage for stage in settings["stages"] if number < stage["until"])
+    mix, wholes = stage["mix"], FREE if stage.get("captions") == "free" else WHOLES
     shares = np.array([m["share"] for m in mix])
     kind = mix[rng.choice(len(mix), p=shares / shares.sum())]
     if kind["subjects"] == "diptych":
-        source = diptychs(rng)
+        source = diptychs(rng, wholes=wholes)
     else:
-        source = scenes(rng, kind["slots"], kind["subjects"])
+        source = scenes(rng, kind["slots"], kind["subjects"], wholes=wholes)
     cells, parts, words = [], [], []
     while len(cells) < settings["batch"]:
         sample = next(source)
