@@ -85,6 +85,8 @@ def text_weights(seed: int = 2) -> dict[str, Tensor]:
         "words.weight": torch.randn(WORDS, WIDTH, generator=g),
         "positions.weight": 0.1 * torch.randn(PLACES, WIDTH, generator=g),
         "pool.weight": torch.randn(POOLED, WIDTH, generator=g),
+        "things.weight": torch.zeros(1, WIDTH),
+        "articles": torch.zeros(0, dtype=torch.int64),
         "step": torch.tensor(256),  # as long as the host pads FLUX's prompts
     }
 

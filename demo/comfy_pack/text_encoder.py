@@ -19,6 +19,8 @@ def load_clip(state: dict[str, Tensor]) -> comfy.sd.CLIP:
         "width": width,
         "pooled": state["pool.weight"].shape[0],
         "places": state["positions.weight"].shape[0],
+        "things": state["things.weight"].shape[0],
+        "articles": state["articles"].shape[0],
     }
     target = SimpleNamespace(params=sizes, clip=WordVectors, tokenizer=FluxTokenizer)
     parameters = sum(t.numel() for t in state.values())

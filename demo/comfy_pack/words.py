@@ -1,4 +1,4 @@
-"""A text encoder in three tables: words, positions, and a projection for the pooled vector."""
+"""A text encoder in four tables: words, positions, things, and a projection for the pooled vector."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ PAD = 0  # T5's
 
 
 class WordVectors(nn.Module):
-    """Tokens of the host's FLUX tokenizer -> word + position for each, and a projected mean.
+    """Tokens of the host's FLUX tokenizer -> word + position + thing for each, and a projected mean.
 
-    Trailing padding is cut to a multiple of `step` tokens, which the file brings.
+    A thing begins at each of the `articles` (a, an, another, the) and lasts to the next, so that words
+    of the first thing can be told from words of the second, as a real encoder's context would tell.
+    Trailing padding is cut to a multiple of `step` tokens. The file brings all of this.
     """
 
     def __init__(
@@ -20,6 +22,8 @@ class WordVectors(nn.Module):
         width: int,
         pooled: int,
         places: int,
+        things: int,
+        articles: int,
         device: torch.device | None = None,
         dtype: torch.dtype | None = None,
         model_options: dict | None = None,
@@ -30,6 +34,8 @@ class WordVectors(nn.Module):
         self.words = nn.Embedding(words, width, **place)
         self.positions = nn.Embedding(places, width, **place)
         self.pool = nn.Linear(width, pooled, bias=False, **place)
+        self.things = nn.Embedding(things, width, **place)
+        self.register_buffer("articles", torch.zeros(articles, dtype=torch.int64))
         self.register_buffer("step", torch.tensor(1))
 
     def set_clip_options(self, options: dict) -> None:
@@ -50,13 +56,20 @@ class WordVectors(nn.Module):
         real = max((i for i, (token, *_) in enumerate(stream) if not is_pad(token)), default=0) + 1
         length = -(-real // int(self.step)) * int(self.step)
         stream = [*stream, *[(PAD, 1.0)] * (length - len(stream))][:length]
-        rows = []
-        for token, strength, *_ in stream:
-            vector = token.to(weight) if isinstance(token, Tensor) else weight[token]
-            if vector.shape == weight.shape[1:]:  # the host leaves vectors of another width out
-                rows.append(vector * strength)
-        embeddings = (torch.stack(rows) + self.positions.weight[: len(rows)])[None]
-        return embeddings, self.pool(embeddings[:, :real].mean(1))
+        vectors = [(token.to(weight) if isinstance(token, Tensor) else weight[token]) for token, *_ in stream]
+        # as the host does, leave vectors of another width out
+        kept = [i for i, vector in enumerate(vectors) if vector.shape == weight.shape[1:]]
+        rows = [vectors[i] * stream[i][1] for i in kept]
+        embeddings = torch.stack(rows) + self.positions.weight[: len(rows)]
+        pooled = self.pool(embeddings[:real].mean(0))
+        embeddings = embeddings + self.things.weight[self.thing_of([stream[i] for i in kept])]
+        return embeddings[None], pooled[None]
+
+    def thing_of(self, stream: list) -> Tensor:
+        """int64, for each token: how many articles came, up to the last row of the table."""
+        articles = set(self.articles.tolist())
+        begins = [not isinstance(token, Tensor) and token in articles for token, *_ in stream]
+        return torch.tensor(begins).cumsum(0).clamp(max=self.things.num_embeddings - 1)
 
 
 def is_pad(token: int | Tensor) -> bool:

@@ -14,6 +14,8 @@ from ..comfy_pack.words import WordVectors
 WORDS, PLACES = 32128, 512  # T5's vocabulary; the longest prompt
 WIDTH, STEP = 64, 16
 POSITION = 0.7  # of a position against a word's 1
+THINGS = 8  # the last is for every later one
+ARTICLES = (9, 46, 430, 8)  # T5's tokens of: a, an, another, the
 
 
 def text_weights(seed: int) -> dict[str, Tensor]:
@@ -26,6 +28,8 @@ def text_weights(seed: int) -> dict[str, Tensor]:
         "words.weight": torch.randn(WORDS, WIDTH, generator=g).half(),
         "positions.weight": (POSITION * torch.cat([place.sin(), place.cos()], 1)).half(),
         "pool.weight": (3 * pool).half().contiguous(),  # a mean of random words is small
+        "things.weight": torch.cat([torch.zeros(1, WIDTH), torch.randn(THINGS, WIDTH, generator=g)]).half(),
+        "articles": torch.tensor(ARTICLES),
         "step": torch.tensor(STEP),
     }
 
@@ -39,7 +43,10 @@ class TextEncoder:
         folder = comfy / "comfy" / "text_encoders" / "t5_tokenizer"
         self.tokenizer = T5TokenizerFast.from_pretrained(folder)
         words, width = weights["words.weight"].shape
-        self.model = WordVectors(words, width, len(weights["pool.weight"]), len(weights["positions.weight"]))
+        sizes = (
+            len(weights[name]) for name in ("pool.weight", "positions.weight", "things.weight", "articles")
+        )
+        self.model = WordVectors(words, width, *sizes)
         self.model.load_sd(weights)
 
     def tokens(self, caption: str) -> int:
