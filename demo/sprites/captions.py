@@ -10,7 +10,6 @@ from .scene import Scene
 
 PAIRS = ("{} and {}", "{} next to {}", "{} beside {}", "{} with {}")
 WHOLES = ("{who} {where}", "a picture of {who} {where}", "{where}, {who}", "{who} standing {where}")
-DIPTYCH = "Two images concatenated side by side, the left part is: {}, the right part is: {}"
 
 
 def a(kind: str) -> str:
@@ -31,10 +30,6 @@ def caption(rng: np.random.Generator, scene: Scene) -> str:
     else:
         who = f"{', '.join(most)} and {last}"
     return WHOLES[rng.integers(len(WHOLES))].format(who=who, where=scene.place)
-
-
-def diptych_caption(left: str, right: str) -> str:
-    return DIPTYCH.format(left, right)
 
 
 def held_out_prompt(scene: Scene) -> bool:

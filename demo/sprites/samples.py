@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .captions import caption, diptych_caption, held_out_prompt
+from training.data.diptych import two_columns
+
+from .captions import caption, held_out_prompt
 from .places import PLACES, PLAIN
 from .scene import Placed, Scene, columns_for, pick_kinds, pick_scene, place_subjects
 
@@ -49,7 +51,7 @@ def diptychs(rng: np.random.Generator, same: float = 0.5) -> Iterator[Sample]:
                 words = words.replace(f"a {subject.kind}", f"another {subject.kind}")
         cells = np.concatenate([left.cells(), right.cells()], 1)
         parts = np.concatenate([left.parts(), right.parts()], 1)
-        yield Sample(cells, parts, diptych_caption(caption(rng, left), words))
+        yield Sample(cells, parts, two_columns(caption(rng, left), words))
 
 
 def pick_panel(rng: np.random.Generator) -> Scene:
