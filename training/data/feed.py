@@ -10,7 +10,7 @@ from .example import Example
 from .order import WINDOW, Order
 from .pair import BadRow, Pair, Source
 
-TRIES = 1000  # examples in a row that may be bad before the data is given up
+TRIES = 1000  # bad examples one after another, before the data is given up
 
 
 class Feed:
@@ -34,13 +34,12 @@ class Feed:
 
     def __getitem__(self, number: int) -> Example:
         wanted = self.order[number]
-        tries = min(TRIES, self.order.lengths[wanted.mode])
-        for index in range(wanted.index, wanted.index + tries):
+        for index in range(wanted.index, wanted.index + TRIES):
             example = self._make(self.order.draw(wanted.mode, index).rows)
             if example is not None:
                 return example
         raise ValueError(
-            f"{self.source.name}: {tries} examples in a row cannot be used. " + " ".join(self._reasons())
+            f"{self.source.name}: {TRIES} examples in a row cannot be used. " + " ".join(self._reasons())
         )
 
     def report(self) -> list[str]:

@@ -12,13 +12,17 @@ from PIL import Image, ImageOps
 from .pair import BadRow
 
 BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+PIXELS = 1 << 26  # of a picture to train on, at most
 PAPER = (255, 255, 255, 255)  # behind what is transparent
 
 
 def decode(data: bytes, where: str) -> np.ndarray:
     """PNG, JPEG, WebP … -> H W 3, 0 … 255. `where` is for the message."""
     try:
-        picture = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+        picture = Image.open(io.BytesIO(data))
+        if picture.width * picture.height > PIXELS:
+            raise ValueError(f"it says to be {picture.width}×{picture.height}")
+        picture = ImageOps.exif_transpose(picture)
         if picture.has_transparency_data:
             picture = picture.convert("RGBA")
             picture = Image.alpha_composite(Image.new("RGBA", picture.size, PAPER), picture)

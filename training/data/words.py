@@ -31,8 +31,12 @@ def find_words(text: str, words: str, occurrence: int = 0) -> tuple[int, int]:
 
 def say_another(caption: str, words: str) -> str:
     """The caption with "another" in place of the words' article, or in front of words without one."""
+    words = words.strip()
     first, _ = find_words(caption, words)
-    without = phrase_of(words) == words.strip()
+    quotes = words[: next(i for i, letter in enumerate(words) if letter.isalnum())]
+    if caption[:first].endswith(quotes):
+        first -= len(quotes)  # '"Eames" chair' is said from its first quote on
+    without = phrase_of(words) == words
     after = first if without else first + len(words.split()[0])
     return f"{caption[:first]}another{' ' if without else ''}{caption[after:]}"
 
