@@ -53,11 +53,12 @@ def test_skips_are_counted_once_by_reason_and_read_once():
     assert Feed(Made(KINDS), MIX, 0).report() == []
 
 
-def test_a_row_of_a_diptych_is_blamed_alone():
-    feed = Feed(Made(KINDS, [5]), {"random": 1}, 0)
-    for number in range(30):
+def test_a_row_of_a_diptych_is_blamed_alone_and_read_once():
+    source = Made(KINDS, [5])
+    feed = Feed(source, {"random": 1}, 0)
+    for number in range(90):
         feed[number]
-    assert list(feed.bad) == [(5,)]
+    assert list(feed.bad) == [(5,)] and source.reads.count(5) == 1
 
 
 def test_data_that_is_all_bad_is_a_sentence():

@@ -44,6 +44,22 @@ def test_a_sheet_of_a_folder_reports_what_was_left_out(monkeypatch, tmp_path, ca
     assert "Left out for no ref.png" in capsys.readouterr().out
 
 
+def test_random_and_same_kind_diptychs_take_turns(monkeypatch, tmp_path):
+    import training.data.preview as preview
+
+    shown = []
+    monkeypatch.setattr(preview, "cells", lambda example: shown.append(example) or cells(example))
+    run(monkeypatch, "--count", 6, "--out", tmp_path / "s.png")
+    assert ["another" in example.prompt for example in shown[1::2]] == [True] * 3
+    assert not all("another" in example.prompt for example in shown[::2])
+
+
+def test_no_examples_is_a_sentence(monkeypatch, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run(monkeypatch, "--count", 0, "--out", tmp_path / "s.png")
+    assert "1 or more; found 0" in capsys.readouterr().err
+
+
 def test_words_and_pictures_of_an_example_are_all_there():
     example = Feed(Sprites(50), {"same": 1}, 0)[0]
     shown = cells(example)

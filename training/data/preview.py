@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tools.sheet import Cell, save_sheet
+from tools.sheet import Cell, contact_sheet
 
 from .example import Example
 from .feed import Feed
@@ -22,20 +22,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", choices=sorted(READERS), default="sprites")
     parser.add_argument("--folder", type=Path, help="of the data, unless it is Sprites")
-    parser.add_argument("--count", type=int, default=6, help="examples")
-    parser.add_argument("--mode", action="append", choices=MODES, help="more than once for a mix")
+    parser.add_argument("--count", type=int, default=6, help="examples, 1 or more")
+    parser.add_argument(
+        "--mode", action="append", choices=MODES, help="given more than once, they take turns"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("output/diptychs.png"))
     args = parser.parse_args()
+    if args.count < 1:
+        parser.error(f"--count is how many examples to show, 1 or more; found {args.count}")
     settings = {"kind": args.source} | ({"folder": args.folder} if args.folder else {})
     ready = args.source == "musar_gen"
     modes = args.mode or (["single"] if ready else ["random", "same"])
     try:
-        feed = Feed(open_source(settings), dict.fromkeys(modes, 1), args.seed)
-        save_sheet(args.out, [cells(feed[number]) for number in range(args.count)])
+        source = open_source(settings)
+        feeds = [Feed(source, {mode: 1}, args.seed) for mode in modes]  # which take turns
+        examples = [feeds[n % len(feeds)][n // len(feeds)] for n in range(args.count)]
     except ValueError as error:
         raise SystemExit(str(error)) from None
-    print(*feed.report(), f"{args.count} examples in {args.out}", sep="\n")
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    contact_sheet([cells(example) for example in examples]).save(args.out)
+    lines = dict.fromkeys(line for feed in feeds for line in feed.report())
+    print(*lines, f"{args.count} examples in {args.out}", sep="\n")
 
 
 def cells(example: Example) -> list[Cell]:
