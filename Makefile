@@ -24,20 +24,21 @@ endif
 export COMFYUI_PATH := $(COMFY)
 export COMFYUI_PYTHON := $(PY)
 
-TIERS := core sprites host server
+TIERS := core sprites trainer host server
 PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
 .PHONY: help host demo test lint $(TIERS:%=test-%) bench-attention bench-lora \
-  sprites-train sprites-judge train-tools
+  sprites-train sprites-judge diptych-preview train-tools
 
 help:
 	@echo "make demo             pictures of Sprites through a real ComfyUI, into output/"
 	@echo "make test             lint and every test: $(TIERS)"
-	@echo "make test-core        one tier; likewise test-sprites, test-host, test-server"
+	@echo "make test-core        one tier; likewise test-sprites, test-trainer, test-host, test-server"
 	@echo "make host             fetch ComfyUI $(HOST) and its requirements (make demo and make test do it too)"
 	@echo "make bench-attention  measure routed attention, into docs/benchmarks.md"
 	@echo "make bench-lora       measure the dual LoRA, likewise"
 	@echo "make sprites-train    make the models of Sprites; goes on where it was stopped (SMOKE=1: a few steps)"
+	@echo "make diptych-preview  a contact sheet of training examples; SOURCE=folder FOLDER=… for your own pairs"
 	@echo "make sprites-judge    judge the judge and the base model, into docs/sprites.md"
 
 ifdef VENV
@@ -59,7 +60,7 @@ test-tools: train-tools
 	@"$(PY)" -c "import pytest, hypothesis, ruff" || { echo "Tests need more: $(PY) -m pip install pytest hypothesis ruff"; exit 1; }
 
 train-tools: host
-	@"$(PY)" -c "import diffusers, yaml" || { echo "Training needs more: $(PY) -m pip install diffusers pyyaml"; exit 1; }
+	@"$(PY)" -c "import diffusers, pyarrow, yaml" || { echo "Training needs more: $(PY) -m pip install diffusers pyarrow pyyaml"; exit 1; }
 
 lint: test-tools
 	"$(PY)" -m ruff check .
@@ -79,3 +80,7 @@ sprites-train: train-tools
 
 sprites-judge: host
 	@"$(PY)" -m demo.judge.report
+
+diptych-preview: host
+	@"$(PY)" -m training.data.preview --source $(or $(SOURCE),sprites) --count $(or $(COUNT),6) \
+	  $(if $(FOLDER),--folder "$(FOLDER)")

@@ -10,12 +10,12 @@ from tqdm import tqdm
 
 from tools.comfy_server import ROOT
 from tools.report import write_section
+from tools.sheet import save_sheet
 
 from ..painter import CFG, STEPS, Painter
 from ..sprites.captions import caption, held_out_prompt
 from ..sprites.palette import picture
 from ..sprites.scene import Scene, pick_scene
-from ..sprites.sheet import save_sheet
 from .read import read_cells
 from .self_test import Reading, judge_wrong, read_truth
 from .verdict import Request, Verdict, judge

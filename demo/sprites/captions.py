@@ -11,7 +11,6 @@ from .scene import Scene
 PAIRS = ("{} and {}", "{} next to {}", "{} beside {}", "{} with {}")
 WHOLES = ("{who} {where}", "{who}, {where}", "{who} standing {where}")  # subjects come first
 FREE = ("{who} {where}", "a picture of {who} {where}", "{where}, {who}", "{who} standing {where}")
-DIPTYCH = "Two images concatenated side by side, the left part is: {}, the right part is: {}"
 
 
 def a(kind: str) -> str:
@@ -32,10 +31,6 @@ def caption(rng: np.random.Generator, scene: Scene, wholes: tuple[str, ...] = WH
     else:
         who = f"{', '.join(most)} and {last}"
     return wholes[rng.integers(len(wholes))].format(who=who, where=scene.place)
-
-
-def diptych_caption(left: str, right: str) -> str:
-    return DIPTYCH.format(left, right)
 
 
 def held_out_prompt(scene: Scene) -> bool:

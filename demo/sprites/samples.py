@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .captions import WHOLES, caption, diptych_caption, held_out_prompt
+from training.data.diptych import two_columns
+
+from .captions import WHOLES, caption, held_out_prompt
 from .places import PLACES, PLAIN
 from .scene import Placed, Scene, columns_for, pick_kinds, pick_scene, place_subjects
 
@@ -57,7 +59,7 @@ def diptychs(
                 words = words.replace(f"a {subject.kind}", f"another {subject.kind}")
         cells = np.concatenate([left.cells(), right.cells()], 1)
         parts = np.concatenate([left.parts(), right.parts()], 1)
-        yield Sample(cells, parts, diptych_caption(caption(rng, left, wholes), words))
+        yield Sample(cells, parts, two_columns(caption(rng, left, wholes), words))
 
 
 def pick_panel(rng: np.random.Generator) -> Scene:

@@ -12,6 +12,7 @@ class Reference:
     image: np.ndarray  # H W 3, 0 … 255
     words: str  # its condition prompt
     phrase: str  # what names it in the prompt, without an article: "cat"
+    occurrence: int = 0  # which of the prompt's, as find_phrase counts: a left caption may say "cat" twice
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from .example import Example
+
 
 class BadRow(Exception):
-    """A row that cannot be used: it is counted and skipped. The text says what is wrong with it."""
+    """A row that cannot be used: it is counted under its reason and skipped.
+
+    The text is a sentence: what was found, and what to do.
+    """
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(text)
+        self.reason = reason  # in few words
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,12 +32,33 @@ class Pair:
 
 
 class Source(Protocol):
-    """Rows by number. Kinds are known without reading a picture."""
+    """Rows by number. All but the pictures is known without reading one."""
+
+    name: str  # for messages: a folder's path, mostly
+    ready: bool = False  # its rows are examples already, which are not made into diptychs
 
     def __len__(self) -> int: ...
 
-    def kind(self, row: int) -> str: ...
-
-    def __getitem__(self, row: int) -> Pair:
-        """The pair, or BadRow."""
+    def __getitem__(self, row: int) -> Pair | Example:
+        """The pair, or BadRow. (An example, where the source is `ready`.)"""
         ...
+
+    def kind(self, row: int) -> str:
+        """What same-kind diptychs go by. It may be coarser than the pair's, which is said in words."""
+        ...
+
+    def subject(self, row: int) -> Hashable:
+        """Rows that show one individual share it: they never meet in a diptych."""
+        return row
+
+    def groups(self) -> Sequence[Sequence[int]]:
+        """Rows that lie together on the disk and are cheaply read one after another."""
+        return [range(len(self))]
+
+    def where(self, row: int) -> str:
+        """Where a person finds the row."""
+        return f"{self.name}, row {row}"
+
+    def notes(self) -> list[str]:
+        """Lines on what was left out when the source was opened."""
+        return []

@@ -1,0 +1,68 @@
+"""Pairs of Sprites, drawn as they are asked for: no file is read.
+
+The only file of the trainer that knows the demo's world. What is held out there, looks and prompts,
+is never drawn.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from demo.sprites.captions import a, caption, held_out_prompt
+from demo.sprites.kinds import KINDS
+from demo.sprites.palette import picture
+from demo.sprites.places import PLACES
+from demo.sprites.samples import PANEL
+from demo.sprites.scene import PATCH, Placed, Scene, columns_for, place_subjects, reference
+
+from .pair import Pair, Source
+
+CORNERS = (0, PATCH)  # of a subject's box in its reference, both ways
+
+
+class Sprites(Source):
+    """Row i is a function of the seed and i."""
+
+    name = "Sprites"
+
+    def __init__(self, rows: int = 20_000, seed: int = 0) -> None:
+        if rows < 1 or seed < 0:
+            raise ValueError(f"Sprites need rows from 1 and a seed from 0; found {rows} and {seed}.")
+        self.rows, self.seed = rows, seed
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def __getitem__(self, row: int) -> Pair:
+        rng, subject = self._draw(row)
+        corner = (CORNERS[rng.integers(2)], CORNERS[rng.integers(2)])
+        shown = reference(subject.kind, subject.identity, *corner)
+        scenes = [Scene(place, (subject,), columns_for(PANEL)) for place in PLACES]
+        allowed = [scene for scene in scenes if not held_out_prompt(scene)]
+        scene = allowed[rng.integers(len(allowed))]
+        words = caption(rng, scene)
+        return Pair(picture(shown), picture(scene.cells()), a(subject.kind), words, subject.kind)
+
+    def kind(self, row: int) -> str:
+        return self._subjects[row][0]
+
+    def subject(self, row: int) -> tuple[str, str]:
+        return self._subjects[row]
+
+    def where(self, row: int) -> str:
+        return f"{self.name} of seed {self.seed}, row {row}"
+
+    def _draw(self, row: int) -> tuple[np.random.Generator, Placed]:
+        if not 0 <= row < self.rows:
+            raise IndexError(f"Sprites were opened with {self.rows} rows; asked for row {row}.")
+        rng = np.random.default_rng((self.seed, row))
+        (subject,) = place_subjects(rng, [KINDS[rng.integers(len(KINDS))]], PANEL)
+        return rng, subject
+
+    @cached_property
+    def _subjects(self) -> list[tuple[str, str]]:
+        """Kind and look of every row."""
+        drawn = (self._draw(row)[1] for row in range(self.rows))
+        return [(subject.kind, str(subject.identity)) for subject in drawn]
