@@ -10,7 +10,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from musar_attention import SubjectTokens, TokenLayout, find_phrases, phrase_weights
+from musar_attention import SubjectTokens, TokenLayout, find_phrase, phrase_weights
 
 from .data.example import Example
 from .encoders import Encoder
@@ -50,7 +50,8 @@ def encode_example(example: Example, encoder: Encoder, condition_prompts: bool =
     """ValueError if the prompt lacks a phrase."""
     text, pooled = encoder.prompt(example.prompt)
     if example.prompt:
-        spans = find_phrases(encoder.pieces(example.prompt), [r.phrase for r in example.references])
+        pieces = encoder.pieces(example.prompt)
+        spans = [find_phrase(pieces, r.phrase, r.occurrence) for r in example.references]
     else:  # dropped: nothing names the one subject, and it owns everything
         spans = [()] * len(example.references)
     latents = [encoder.image(r.image) for r in example.references]

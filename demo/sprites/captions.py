@@ -10,7 +10,6 @@ from .scene import Scene
 
 PAIRS = ("{} and {}", "{} next to {}", "{} beside {}", "{} with {}")
 WHOLES = ("{who} {where}", "{who}, {where}", "{who} standing {where}")  # subjects come first
-FREE = ("{who} {where}", "a picture of {who} {where}", "{where}, {who}", "{who} standing {where}")
 
 
 def a(kind: str) -> str:
@@ -22,7 +21,7 @@ def names(kinds: list[str]) -> list[str]:
     return [f"another {kind}" if kind in kinds[:i] else a(kind) for i, kind in enumerate(kinds)]
 
 
-def caption(rng: np.random.Generator, scene: Scene, wholes: tuple[str, ...] = WHOLES) -> str:
+def caption(rng: np.random.Generator, scene: Scene) -> str:
     *most, last = names([s.kind for s in scene.subjects])
     if not most:
         who = last
@@ -30,7 +29,7 @@ def caption(rng: np.random.Generator, scene: Scene, wholes: tuple[str, ...] = WH
         who = PAIRS[rng.integers(len(PAIRS))].format(most[0], last)
     else:
         who = f"{', '.join(most)} and {last}"
-    return wholes[rng.integers(len(wholes))].format(who=who, where=scene.place)
+    return WHOLES[rng.integers(len(WHOLES))].format(who=who, where=scene.place)
 
 
 def held_out_prompt(scene: Scene) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 
 from training.data.diptych import two_columns
 
-from .captions import WHOLES, caption, held_out_prompt
+from .captions import caption, held_out_prompt
 from .places import PLACES, PLAIN
 from .scene import Placed, Scene, columns_for, pick_kinds, pick_scene, place_subjects
 
@@ -32,17 +32,14 @@ def scenes(
     slots: int,
     counts: list[int],
     same: float = 0.15,
-    wholes: tuple[str, ...] = WHOLES,
 ) -> Iterator[Sample]:
     while True:
         scene = pick_scene(rng, counts[rng.integers(len(counts))], slots, same)
         if not held_out_prompt(scene):
-            yield Sample(scene.cells(), scene.parts(), caption(rng, scene, wholes))
+            yield Sample(scene.cells(), scene.parts(), caption(rng, scene))
 
 
-def diptychs(
-    rng: np.random.Generator, same: float = 0.5, wholes: tuple[str, ...] = WHOLES
-) -> Iterator[Sample]:
+def diptychs(rng: np.random.Generator, same: float = 0.5) -> Iterator[Sample]:
     """Two single-subject panels; with chance `same` the right one shows the left one's subject."""
     while True:
         left = pick_panel(rng)
@@ -51,15 +48,15 @@ def diptychs(
             moved = place_subjects(rng, [subject.kind], PANEL)[0]
             again = Placed(subject.kind, subject.identity, moved.row, moved.column)
             right = Scene(pick_place(rng), (again,), columns_for(PANEL))
-            words = caption(rng, right, wholes).replace(f"a {subject.kind}", f"the same {subject.kind}")
+            words = caption(rng, right).replace(f"a {subject.kind}", f"the same {subject.kind}")
         else:
             right = pick_panel(rng)
-            words = caption(rng, right, wholes)
+            words = caption(rng, right)
             if right.subjects[0].kind == subject.kind:
                 words = words.replace(f"a {subject.kind}", f"another {subject.kind}")
         cells = np.concatenate([left.cells(), right.cells()], 1)
         parts = np.concatenate([left.parts(), right.parts()], 1)
-        yield Sample(cells, parts, two_columns(caption(rng, left, wholes), words))
+        yield Sample(cells, parts, two_columns(caption(rng, left), words))
 
 
 def pick_panel(rng: np.random.Generator) -> Scene:

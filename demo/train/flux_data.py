@@ -11,7 +11,6 @@ from torch import Tensor
 
 from training.batch import pack
 
-from ..sprites.captions import FREE, WHOLES
 from ..sprites.palette import latent_codes
 from ..sprites.samples import diptychs, scenes
 from .text import TextEncoder
@@ -38,14 +37,13 @@ def latents_of(cells: list[np.ndarray]) -> Tensor:
 
 def batch(settings: dict, encode: TextEncoder, number: int) -> Batch:
     rng = np.random.default_rng((settings["seed"], number))
-    stage = next(stage for stage in settings["stages"] if number < stage["until"])
-    mix, wholes = stage["mix"], FREE if stage.get("captions") == "free" else WHOLES
+    mix = next(stage["mix"] for stage in settings["stages"] if number < stage["until"])
     shares = np.array([m["share"] for m in mix])
     kind = mix[rng.choice(len(mix), p=shares / shares.sum())]
     if kind["subjects"] == "diptych":
-        source = diptychs(rng, wholes=wholes)
+        source = diptychs(rng)
     else:
-        source = scenes(rng, kind["slots"], kind["subjects"], wholes=wholes)
+        source = scenes(rng, kind["slots"], kind["subjects"])
     cells, parts, words = [], [], []
     while len(cells) < settings["batch"]:
         sample = next(source)

@@ -23,11 +23,10 @@ def text_weights(seed: int) -> dict[str, Tensor]:
     place = torch.arange(PLACES)[:, None] * torch.exp(
         -math.log(200) * torch.arange(WIDTH // 2) / (WIDTH // 2)
     )
-    pool, _ = torch.linalg.qr(torch.randn(WIDTH, WIDTH, generator=g))
     return {
         "words.weight": torch.randn(WORDS, WIDTH, generator=g).half(),
         "positions.weight": (POSITION * torch.cat([place.sin(), place.cos()], 1)).half(),
-        "pool.weight": (3 * pool).half().contiguous(),  # a mean of random words is small
+        "pool.weight": torch.zeros(WIDTH, WIDTH).half(),  # words are for attention: see docs/sprites.md
         "things.weight": torch.cat([torch.zeros(1, WIDTH), torch.randn(THINGS, WIDTH, generator=g)]).half(),
         "articles": torch.tensor(ARTICLES),
         "step": torch.tensor(STEP),
