@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -26,3 +27,21 @@ class Encoder(Protocol):
     def image(self, pixels: np.ndarray) -> Tensor:
         """H W 3 of 0 … 255 -> [16, H/8, W/8]."""
         ...
+
+
+def open_encoder(settings: dict) -> Encoder:
+    """`kind` is flux or sprites, `models` its folder; with `cache`, a folder, everything is encoded once."""
+    from .cache import CachedEncoder
+
+    match settings.get("kind"):
+        case "flux":
+            from .flux import FluxEncoder
+
+            encoder = FluxEncoder(Path(settings["models"]), settings.get("device", "cpu"))
+        case "sprites":
+            from .sprites import SpritesEncoder
+
+            encoder = SpritesEncoder(Path(settings["models"]))
+        case other:
+            raise ValueError(f"encoder.kind is flux or sprites; found {other!r}.")
+    return CachedEncoder(encoder, Path(settings["cache"])) if settings.get("cache") else encoder

@@ -1,0 +1,57 @@
+"""The network to train on: a diffusers folder, or one safetensors file in diffusers' names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from diffusers import FluxTransformer2DModel
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+HEAD = 128  # FLUX.1's
+
+
+def load_base(path: Path, dtype: torch.dtype = torch.float32) -> FluxTransformer2DModel:
+    """ValueError says what is wrong with the path."""
+    if path.is_dir():
+        inside = path / "transformer"
+        return FluxTransformer2DModel.from_pretrained(
+            inside if inside.is_dir() else path, torch_dtype=dtype, local_files_only=True
+        )
+    if not path.is_file():
+        raise ValueError(
+            f"base is {path}, and there is no such file or folder. Give FLUX.1-dev's folder in "
+            "diffusers' format, or a safetensors file in diffusers' names."
+        )
+    try:
+        state = load_file(path)
+    except SafetensorError as error:
+        raise ValueError(
+            f"base {path} is not a whole safetensors file ({error}). Download it again."
+        ) from None
+    if "context_embedder.weight" not in state:
+        raise ValueError(
+            f"base {path} is not in diffusers' names: it has no context_embedder.weight. Give the "
+            "folder in diffusers' format."
+        )
+    hidden, context = state["context_embedder.weight"].shape
+    with torch.device("meta"):
+        flux = FluxTransformer2DModel(
+            in_channels=state["x_embedder.weight"].shape[1],
+            num_layers=_count(state, r"transformer_blocks\.(\d+)\."),
+            num_single_layers=_count(state, r"single_transformer_blocks\.(\d+)\."),
+            attention_head_dim=HEAD,
+            num_attention_heads=hidden // HEAD,
+            joint_attention_dim=context,
+            pooled_projection_dim=state["time_text_embed.text_embedder.linear_1.weight"].shape[1],
+            guidance_embeds="time_text_embed.guidance_embedder.linear_1.weight" in state,
+        )
+    flux.load_state_dict({n: t.to(dtype) for n, t in state.items()}, assign=True)
+    return flux
+
+
+def _count(names: Iterable[str], pattern: str) -> int:
+    return len({m[1] for name in names if (m := re.match(pattern, name))})

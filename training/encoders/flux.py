@@ -1,0 +1,81 @@
+"""FLUX.1's own encoders from a folder in diffusers' format: T5, CLIP-L and the VAE."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class FluxEncoder:
+    """Each part is loaded when it is first needed, so that a full cache needs none of them."""
+
+    def __init__(self, models: Path, device: str = "cpu", length: int = 256) -> None:
+        """`length` is that of T: ComfyUI pads prompts to 256 tokens."""
+        if not (models / "tokenizer_2").is_dir():
+            raise ValueError(
+                f"models is {models}, which holds no tokenizer_2. Give FLUX.1-dev's folder in "
+                "diffusers' format."
+            )
+        self.models, self.device, self.length = models, torch.device(device), length
+
+    def prompt(self, text: str) -> tuple[Tensor, Tensor]:
+        ids = self.t5_tokens(text)
+        ids += [self._t5[0].pad_token_id] * (self.length - len(ids))
+        return self._read(ids), self._pooled(text)
+
+    def words(self, text: str) -> Tensor:
+        return self._read(self.t5_tokens(text))
+
+    def pieces(self, text: str) -> list[str]:
+        return self._t5[0].convert_ids_to_tokens(self.t5_tokens(text))
+
+    def t5_tokens(self, text: str) -> list[int]:
+        return self._t5[0](text, verbose=False).input_ids
+
+    @torch.no_grad()
+    def image(self, pixels: np.ndarray) -> Tensor:
+        vae = self._vae
+        x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].to(self.device, vae.dtype) / 127.5 - 1
+        latent = vae.encode(x).latent_dist.mode()
+        scaled = (latent - vae.config.shift_factor) * vae.config.scaling_factor
+        return scaled[0].float().cpu()
+
+    @torch.no_grad()
+    def _read(self, ids: list[int]) -> Tensor:
+        model = self._t5[1]
+        return model(torch.tensor([ids], device=self.device)).last_hidden_state[0].cpu()
+
+    @torch.no_grad()
+    def _pooled(self, text: str) -> Tensor:
+        tokenizer, model = self._clip
+        ids = tokenizer(text, truncation=True, max_length=77, padding="max_length", return_tensors="pt")
+        return model(ids.input_ids.to(self.device)).pooler_output[0].cpu()
+
+    @cached_property
+    def _t5(self) -> tuple:
+        from transformers import AutoTokenizer, T5EncoderModel
+
+        tokenizer = AutoTokenizer.from_pretrained(self.models / "tokenizer_2", local_files_only=True)
+        return tokenizer, self._load(T5EncoderModel, "text_encoder_2")
+
+    @cached_property
+    def _clip(self) -> tuple:
+        from transformers import CLIPTextModel, CLIPTokenizer
+
+        tokenizer = CLIPTokenizer.from_pretrained(self.models / "tokenizer", local_files_only=True)
+        return tokenizer, self._load(CLIPTextModel, "text_encoder")
+
+    @cached_property
+    def _vae(self) -> torch.nn.Module:
+        from diffusers import AutoencoderKL
+
+        return self._load(AutoencoderKL, "vae")
+
+    def _load(self, kind: type, folder: str) -> torch.nn.Module:
+        dtype = torch.bfloat16 if self.device.type == "cuda" else torch.float32
+        model = kind.from_pretrained(self.models / folder, torch_dtype=dtype, local_files_only=True)
+        return model.to(self.device).eval().requires_grad_(False)

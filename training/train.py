@@ -1,0 +1,120 @@
+"""`accelerate launch -m training.train --config training/configs/….yaml`"""
+
+from __future__ import annotations
+
+import argparse
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+import yaml
+from safetensors.torch import save_file
+
+from .base import load_base
+from .batch import Encoded, encode_example
+from .data.feed import Feed
+from .data.reader import open_source
+from .drop import drop
+from .dual_lora import DualLora, metadata
+from .encoders import Encoder, open_encoder
+from .model import Trained, Variant, Wiring
+from .trainer import EachStep, Encode, Trainer, seeded
+
+LORA = "dual_lora.safetensors"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="folder for the checkpoint and the LoRA")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="over the config: batch=2, time.std=1"
+    )
+    args = parser.parse_args()
+    try:
+        config = read_config(args.config, args.set)
+        train(config, args.output)
+    except ValueError as error:
+        raise SystemExit(f"training: {error}") from None
+
+
+def read_config(file: Path, changes: list[str]) -> dict:
+    if not file.is_file():
+        raise ValueError(f"config is {file}, and there is no such file.")
+    config = yaml.safe_load(file.read_text())
+    for change in changes:
+        keys, equals, value = change.partition("=")
+        *path, last = keys.split(".")
+        part = config
+        for key in path:
+            part = part.get(key) if isinstance(part, dict) else None
+        if not equals or not isinstance(part, dict) or last not in part:
+            raise ValueError(f"--set {change}: the config has no {keys}. Write KEY=VALUE with a key it has.")
+        part[last] = yaml.safe_load(value)
+    return config
+
+
+def train(config: dict, folder: Path, each_step: EachStep = lambda trainer, loss: None) -> Trainer:
+    """The whole run, or the rest of it, and the LoRA beside its checkpoint."""
+    feeds = open_feeds(config)
+    model = new_model(config)
+    trainer = Trainer(config, model, encoder_of(config, feeds, open_encoder(config["encoder"])), folder)
+    trainer.run(each_step)
+    if trainer.accelerator.is_main_process:
+        export(trainer, folder / LORA)
+        for feed in feeds:
+            print(*feed.report(), sep="\n")
+    return trainer
+
+
+def open_feeds(config: dict) -> list[Feed]:
+    """One for each stage."""
+    source = open_source(config["data"])
+    seed = config["seed"]
+    return [
+        Feed(source, stage["mix"], 1000 * seed + i, together=config["batch"])
+        for i, stage in enumerate(config["stages"])
+    ]
+
+
+def new_model(config: dict) -> Trained:
+    dtype = torch.bfloat16 if config["precision"] == "bf16" and not config["cpu"] else torch.float32
+    torch.manual_seed(config["seed"])
+    model = Trained(
+        load_base(Path(config["base"]), dtype), Variant(**config["variant"]), Wiring(**config["wiring"])
+    )
+    if config["checkpointing"]:
+        model.flux.enable_gradient_checkpointing()
+    if config["compile"]:
+        torch._dynamo.config.recompile_limit = 64  # one graph a shape of batch
+        model.flux.compile_repeated_blocks(dynamic=False)
+    return model
+
+
+def encoder_of(config: dict, feeds: list[Feed], encoder: Encoder) -> Encode:
+    """encode(stage, number): a function of these alone."""
+
+    @lru_cache(4 * config["batch"])
+    def encode(stage: int, number: int) -> Encoded:
+        rng = seeded(config["seed"], stage, number, "drop")
+        example = drop(feeds[stage][number], config["drop"], rng)
+        return encode_example(example, encoder, config["condition_prompts"])
+
+    return encode
+
+
+def export(trainer: Trainer, file: Path) -> None:
+    """The average of the weights, in bf16, as the node reads it."""
+    lora: DualLora = trainer.lora
+    now = {n: t.clone() for n, t in lora.state_dict().items()}
+    lora.load_state_dict(trainer.average)
+    state = {n: t.to(torch.bfloat16).cpu() for n, t in lora.exported().items()}
+    lora.load_state_dict(now)
+    facts = metadata(lora, str(trainer.config["base"]).rsplit("/", 1)[-1], trainer.step)
+    part = file.with_suffix(".part")
+    save_file(state, part, facts)
+    part.replace(file)
+
+
+if __name__ == "__main__":
+    main()
