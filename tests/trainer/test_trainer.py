@@ -1,0 +1,132 @@
+"""A run of the trainer: the loss falls, a kill changes nothing, two processes are one."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+import yaml
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from demo.train.flux import new_flux
+from demo.train.text import text_weights
+from tools.comfy_server import ROOT
+from training.train import LORA, read_config, train
+from training.trainer import Trainer
+
+SMALL = {"seed": 1, "hidden": 128, "double_blocks": 1, "single_blocks": 1}
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A random base and a text encoder."""
+    folder = tmp_path_factory.mktemp("models")
+    flux = new_flux(SMALL)
+    g = torch.Generator().manual_seed(0)
+    for value in flux.state_dict().values():  # so that nothing of it is zero
+        value.add_(0.02 * torch.randn(value.shape, generator=g))
+    save_file(flux.state_dict(), folder / "base.safetensors")
+    save_file(text_weights(1), folder / "sprites_text.safetensors")
+    return folder
+
+
+@pytest.fixture
+def config(models):
+    return read_config(ROOT / "training" / "configs" / "sprites.yaml", []) | {
+        "base": str(models / "base.safetensors"),
+        "encoder": {"kind": "sprites", "models": str(models)},
+        "data": {"kind": "sprites", "rows": 50, "seed": 1},
+        "variant": {"static": True, "dynamic": True, "ranks": {"subject": 8, "noise": 2}},
+        "stages": [{"steps": 3, "mix": {"single": 1}}, {"steps": 4, "mix": {"random": 0.5, "same": 0.5}}],
+        "batch": 2,
+        "precision": "no",
+        "compile": False,
+        "save_every": 2,
+        "warmup": 2,
+    }
+
+
+def losses_of(config, folder, until=None):
+    losses = []
+
+    def each_step(trainer, loss):
+        losses.append(loss)
+        if trainer.step == until:
+            raise Killed
+
+    train(config, folder, each_step)
+    return losses
+
+
+def test_a_killed_run_goes_on_exactly(config, tmp_path):
+    whole = losses_of(config, tmp_path / "whole")
+    assert len(whole) == 7 and len(set(whole)) == 7
+    with pytest.raises(Killed):
+        losses_of(config, tmp_path / "killed", until=5)
+    rest = losses_of(config, tmp_path / "killed")
+    assert rest == whole[4:], "after a kill at step 5 the checkpoint of step 4 goes on"
+    a, b = (load_file(tmp_path / name / LORA) for name in ("whole", "killed"))
+    assert a.keys() == b.keys() and all(torch.equal(a[n], b[n]) for n in a)
+
+
+def test_two_processes_are_one_with_the_same_batch(config, tmp_path):
+    """Over gloo, by the command; one process takes both halves of a step in turn."""
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(config))
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    for name, processes, accumulation in (("one", 1, 2), ("two", 2, 1)):
+        command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes)]
+        command += ["--standalone", "-m", "training.train", "--config", str(file)]
+        command += ["--output", str(tmp_path / name), "--set", f"accumulation={accumulation}"]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+    one, two = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("one", "two"))
+    for key in (k for k in one if k.startswith("lora|")):
+        assert torch.allclose(one[key], two[key], atol=1e-5), key
+
+
+def test_what_the_file_says(config, tmp_path):
+    trainer = train(config, tmp_path)
+    assert isinstance(trainer, Trainer) and trainer.step == 7
+    with safe_open(tmp_path / LORA, "pt") as file:
+        facts, keys = file.metadata(), list(file.keys())
+    assert facts == {
+        "musar_format": "1",
+        "subject_rank": "8",
+        "noise_rank": "2",
+        "base_model": "base.safetensors",
+        "step": "7",
+    }
+    assert {k.split(".")[0] for k in keys} == {"subject", "noise"}
+    assert not any("add_k_proj" in k for k in keys if k.startswith("noise")), "noise has no text stream"
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        ("base=nowhere", "base is nowhere, and there is no such file or folder"),
+        ("encoder.kind=clip", "encoder.kind is flux or sprites; found 'clip'"),
+        ("optimizer=sgd", "optimizer is adamw, adamw8bit or prodigy; found 'sgd'"),
+        ("data.kind=web", "There is no data of kind 'web'"),
+        ("variant.ranks={middle: 3}", "ranks names the branches subject, noise, or all"),
+    ],
+)
+def test_bad_settings_are_sentences(config, tmp_path, change, sentence):
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(config))
+    with pytest.raises(ValueError) as error:
+        train(read_config(file, [change]), tmp_path)
+    assert sentence in str(error.value)
+
+
+def test_settings_that_are_not_there(tmp_path):
+    with pytest.raises(ValueError, match="config is .*, and there is no such file"):
+        read_config(tmp_path / "none.yaml", [])
+    with pytest.raises(ValueError, match="the config has no time.men. Write KEY=VALUE"):
+        read_config(ROOT / "training" / "configs" / "sprites.yaml", ["time.men=1"])
