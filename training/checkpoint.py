@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -36,10 +37,14 @@ def optimizer_tensors(state: dict) -> dict[str, Tensor]:
     }
 
 
-def with_optimizer_tensors(state: dict, tensors: dict[str, Tensor]) -> dict:
-    """A fresh optimizer's state_dict(), filled with what was saved."""
-    filled: dict[int, dict[str, Tensor]] = {}
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Into a fresh optimizer, what optimizer_tensors gave of an old one."""
+    state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, name = key.split(".", 1)
-        filled.setdefault(int(index), {})[name] = value
-    return {**state, "state": filled}
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    for parameter, values in optimizer.state.items():  # fused steps want the parameter's own strides
+        for name, value in values.items():
+            if value.shape == parameter.shape:
+                values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from .batch import Batch, Encoded, collate
 from .buckets import Buckets, Numbered
-from .checkpoint import load_checkpoint, optimizer_tensors, save_checkpoint, with_optimizer_tensors
+from .checkpoint import load_checkpoint, load_optimizer, optimizer_tensors, save_checkpoint
 from .model import Trained, draw_times, flow_loss
 from .optimizers import new_optimizer
 from .schedule import rate_scale, stage_of
@@ -134,8 +134,7 @@ class Trainer:
             parts[part][name] = value
         self.lora.load_state_dict(parts["lora"])
         self.average = {n: parts["average"][n].to(t.device) for n, t in self.lora.state_dict().items()}
-        state = with_optimizer_tensors(self.optimizer.state_dict(), parts["optimizer"])
-        self.optimizer.load_state_dict(state)
+        load_optimizer(self.optimizer, parts["optimizer"])
         self.step, self.seconds, self.stage = facts["step"], facts["seconds"], facts["stage"]
         self.buckets = self._buckets(self.stage)
         self.buckets.load(facts["buckets"])

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from training.checkpoint import load_checkpoint, optimizer_tensors, save_checkpoint, with_optimizer_tensors
+from training.checkpoint import load_checkpoint, load_optimizer, optimizer_tensors, save_checkpoint
 from training.schedule import rate_scale
 
 SHOWN = 50  # steps a mean
@@ -54,8 +54,7 @@ class Run:
         for name, module in self.modules.items():
             module.load_state_dict(parts[name])
         self.average = parts["average"]
-        state = with_optimizer_tensors(self.optimizer.state_dict(), parts["optimizer"])
-        self.optimizer.load_state_dict(state)
+        load_optimizer(self.optimizer, parts["optimizer"])
         self.step, self.seconds, self.losses = facts["step"], facts["seconds"], facts["losses"]
 
     def one_step(self, losses_of: Callable[[int], Losses]) -> dict[str, float]:
