@@ -83,7 +83,7 @@ def text_weights(seed: int = 2) -> dict[str, Tensor]:
     g = torch.Generator().manual_seed(seed)
     return {
         "words.weight": torch.randn(WORDS, WIDTH, generator=g),
-        "positions.weight": 0.1 * torch.randn(PLACES, WIDTH, generator=g),
+        "positions.weight": torch.zeros(PLACES, WIDTH),  # a word is the same wherever it stands
         "pool.weight": torch.randn(POOLED, WIDTH, generator=g),
         "things.weight": torch.zeros(1, WIDTH),
         "articles": torch.zeros(0, dtype=torch.int64),
