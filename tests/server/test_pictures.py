@@ -19,7 +19,13 @@ def opened(result):
 def test_nodes_are_listed(server):
     listed = server.json("/object_info")
     ours = {n: i for n, i in listed.items() if i["category"] == "MUSAR"}
-    assert sorted(ours) == ["MusarConditioning", "MusarDualLora", "MusarRouting", "MusarSubject"]
+    assert sorted(ours) == [
+        "MusarConditioning",
+        "MusarDualLora",
+        "MusarRouting",
+        "MusarRoutingPreview",
+        "MusarSubject",
+    ]
     for node_id, info in ours.items():
         assert info["python_module"] == "custom_nodes.comfyui-musar"
         assert server.get(f"/extensions/comfyui-musar/docs/{node_id}.md").startswith(b"# ")
