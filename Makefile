@@ -31,7 +31,7 @@ PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
   sprites-train sprites-judge diptych-preview train-tools
 
 help:
-	@echo "make demo             pictures of Sprites through a real ComfyUI, into output/"
+	@echo "make demo             a picture through a real ComfyUI, into output/"
 	@echo "make test             lint and every test: $(TIERS)"
 	@echo "make test-core        one tier; likewise test-sprites, test-trainer, test-host, test-server"
 	@echo "make host             fetch ComfyUI $(HOST) and its requirements (make demo and make test do it too)"
@@ -39,6 +39,7 @@ help:
 	@echo "make bench-lora       measure the dual LoRA, likewise"
 	@echo "make sprites-train    make the models of Sprites; goes on where it was stopped (SMOKE=1: a few steps)"
 	@echo "make diptych-preview  a contact sheet of training examples; SOURCE=folder FOLDER=… for your own pairs"
+	@echo "make train-estimate   memory and arithmetic of training on FLUX.1-dev"
 	@echo "make sprites-judge    judge the judge and the base model, into docs/sprites.md"
 
 ifdef VENV
@@ -84,3 +85,6 @@ sprites-judge: host
 diptych-preview: host
 	@"$(PY)" -m training.data.preview --source $(or $(SOURCE),sprites) --count $(or $(COUNT),6) \
 	  $(if $(FOLDER),--folder "$(FOLDER)")
+
+train-estimate: train-tools
+	@"$(PY)" -m training.estimate

@@ -12,7 +12,7 @@ from .mask import routing_mask
 from .owners import assign
 from .phrases import find_phrase, find_phrases
 from .positions import POSITIONS, reference_ids
-from .record import StepRecord, Tally
+from .record import StepRecord, Tally, owner_of
 from .routed import routed_attention
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "find_phrase",
     "find_phrases",
     "inside_boxes",
+    "owner_of",
     "phrase_weights",
     "reference_ids",
     "routed_attention",

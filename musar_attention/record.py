@@ -15,10 +15,11 @@ class StepRecord:
     owned: Tensor  # uint8 [B,n,c]: share of layers in which the token was subject k's, of 255
     affinity: Tensor  # float16 [B,n,c]: S*
 
-    def owner(self) -> Tensor:
-        """int64 [B,n]: who owned the token in most layers; −1 = nobody in most of them."""
-        nobody = 255 - self.owned.sum(-1, keepdim=True, dtype=torch.int64)
-        return torch.cat([nobody, self.owned.long()], -1).argmax(-1) - 1
+
+def owner_of(owned: Tensor) -> Tensor:
+    """Shares [...,n,c] of 255 -> int64 [...,n]: the owner in most layers; −1 = nobody in most of them."""
+    nobody = 255 - owned.sum(-1, keepdim=True, dtype=torch.float32)
+    return torch.cat([nobody, owned.float()], -1).argmax(-1) - 1
 
 
 class Tally:

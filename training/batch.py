@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor
@@ -109,10 +108,3 @@ def pack(latent: Tensor) -> Tensor:
 
 def unpack(tokens: Tensor, rows: int) -> Tensor:
     return rearrange(tokens, "b (h w) (c p q) -> b c (h p) (w q)", h=rows, p=2, q=2)
-
-
-def crop_to_tokens(pixels: np.ndarray, token: int = 16) -> np.ndarray:
-    """The middle of a picture whose sides are whole tokens."""
-    rows, columns = (side // token * token for side in pixels.shape[:2])
-    top, left = (pixels.shape[0] - rows) // 2, (pixels.shape[1] - columns) // 2
-    return pixels[top : top + rows, left : left + columns]

@@ -20,7 +20,7 @@ from .model import Trained, Variant, Wiring
 from .sequence import Condition
 
 GB = 1e9
-ENCODERS = {"T5-XXL": 4.76e9, "CLIP-L": 0.123e9, "VAE": 0.084e9}  # parameters; see docs/training.md
+ENCODERS = {"T5-XXL": 4.76e9, "CLIP-L": 0.123e9, "VAE": 0.084e9}  # parameters, as published
 WORDS = 16  # tokens of a condition prompt
 
 

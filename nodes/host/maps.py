@@ -7,6 +7,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ...musar_attention import owner_of
 from .keys import TOKEN
 from .record import RunRecord
 
@@ -28,8 +29,7 @@ def owner_map(record: RunRecord, names: list[str], batch: int, image: Tensor | N
     """[1,H,W,3]: owners over the whole run, over the picture (or blank), with a legend below."""
     rows, columns = record.layout.target
     owned = torch.stack([step.owned[batch].float() for step in record.steps.values()]).mean(0)
-    nobody = 255 - owned.sum(-1, keepdim=True)
-    owner = torch.cat([nobody, owned], -1).argmax(-1).view(rows, columns).numpy() - 1
+    owner = owner_of(owned).view(rows, columns).numpy()
     palette = np.array([colour_of(k) for k in range(-1, len(names))], np.float32)
 
     scale = max(1, -(-SMALLEST // (max(rows, columns) * TOKEN)))
