@@ -31,7 +31,7 @@ PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
   sprites-train sprites-judge diptych-preview train-tools
 
 help:
-	@echo "make demo             a picture through a real ComfyUI, into output/"
+	@echo "make demo             pictures of Sprites through a real ComfyUI, into output/"
 	@echo "make test             lint and every test: $(TIERS)"
 	@echo "make test-core        one tier; likewise test-sprites, test-trainer, test-host, test-server"
 	@echo "make host             fetch ComfyUI $(HOST) and its requirements (make demo and make test do it too)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .painter import CFG, FLUX, STEPS, TEXT, VAE
+from .sprites.captions import names
 from .sprites.palette import CELL
 from .sprites.scene import Placed, Scene
 
@@ -37,7 +38,16 @@ def graph(wish: Wish, strength: float) -> dict:
         "flux": _node("UNETLoader", unet_name=FLUX, weight_dtype="default"),
         "clip": _node("MusarDemoTextEncoder", text_encoder=TEXT),
         "vae": _node("VAELoader", vae_name=VAE),
-        "routing": _node("MusarRouting", model=["flux", 0], static=True, dynamic=True),
+        "routing": _node(
+            "MusarRouting",
+            model=["flux", 0],
+            static=True,
+            dynamic=True,
+            start_percent=0.0,
+            end_percent=1.0,
+            start_block=0,
+            end_block=1000,
+        ),
         "positive": _node(
             "MusarConditioning",
             clip=["clip", 0],
@@ -46,6 +56,8 @@ def graph(wish: Wish, strength: float) -> dict:
             reference_size=REFERENCE,
             positions="diagonal",
             guidance=3.5,
+            canvas_width=0,
+            canvas_height=0,
         ),
         "negative": _node("CLIPTextEncode", clip=["clip", 0], text=""),
         "latent": _node(
@@ -74,12 +86,13 @@ def graph(wish: Wish, strength: float) -> dict:
         ),
         MAP: _node("SaveImage", images=["preview", 0], filename_prefix=f"{wish.name}_map"),
     }
+    words = names([s.kind for s in wish.subjects])
     for k, subject in enumerate(wish.subjects):
         nodes[f"image {k + 1}"] = _node("LoadImage", image=wish.reference(k))
         nodes[f"subject {k + 1}"] = _node(
             "MusarSubject",
             image=[f"image {k + 1}", 0],
-            prompt=f"a {subject.kind}",
+            prompt=words[k],
             phrase=subject.kind,
             strength=strength,
         )

@@ -14,7 +14,6 @@ from tqdm import tqdm
 
 from tools.comfy_server import ROOT, ComfyServer, Refused, host_from_environment
 
-from . import run_tiny
 from .graph import MAP, PICTURE, Wish, graph
 from .judge import Request, Verdict, judge, read_cells
 from .painter import FLUX, MODELS, TEXT, VAE
@@ -40,8 +39,6 @@ WISHES = (  # name, words, kinds in the order of the words, place, seed
 
 
 def main() -> None:
-    if not (MODELS / FLUX).exists():
-        return run_tiny.main()
     comfy, python = host_from_environment()
     link_models(BASE / "models")
     wishes = [wish_of(*wish) for wish in WISHES]

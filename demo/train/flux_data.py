@@ -35,6 +35,11 @@ def latents_of(cells: list[np.ndarray]) -> Tensor:
     return rearrange(CODES[torch.from_numpy(np.stack(cells))], "b h w c -> b c h w")
 
 
+def cells_of(latents: Tensor) -> np.ndarray:
+    """B C H W -> colour indices B H W: the nearest code of each cell."""
+    return torch.einsum("b c h w, n c -> b h w n", latents.float(), CODES).argmax(-1).numpy()
+
+
 def batch(settings: dict, encode: TextEncoder, number: int) -> Batch:
     rng = np.random.default_rng((settings["seed"], number))
     mix = next(stage["mix"] for stage in settings["stages"] if number < stage["until"])
