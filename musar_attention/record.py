@@ -23,21 +23,22 @@ def owner_of(owned: Tensor) -> Tensor:
 
 
 class Tally:
-    """Adds up the layers of one model call."""
+    """Adds up the layers of one model call: `name`, then `own`, in each."""
 
     def __init__(self) -> None:
         self.layers = 0
         self.owned: Tensor | None = None
         self.affinity: Tensor | None = None
 
-    def add(self, affinity: Tensor, owner: Tensor) -> None:
-        """affinity [B,n,c] as `affinity` gives it, owner [B,n]."""
-        own = owner[..., None] == torch.arange(affinity.shape[-1], device=owner.device)
-        if self.owned is None:
-            self.owned, self.affinity = own.to(torch.int16), affinity.clone()
-        else:
-            self.owned += own
-            self.affinity += affinity
+    def name(self, affinity: Tensor) -> Tensor:
+        """[B,n,c] as `affinity` gives it -> the sum over the layers so far."""
+        self.affinity = affinity if self.affinity is None else self.affinity + affinity
+        return self.affinity
+
+    def own(self, owner: Tensor) -> None:
+        """[B,n]"""
+        own = owner[..., None] == torch.arange(self.affinity.shape[-1], device=owner.device)
+        self.owned = own.to(torch.int16) if self.owned is None else self.owned + own
         self.layers += 1
 
     def result(self, rows: slice = slice(None)) -> StepRecord | None:

@@ -72,6 +72,15 @@ class MusarRouting(io.ComfyNode):
                     advanced=True,
                     tooltip="The last block that routes.",
                 ),
+                io.Boolean.Input(
+                    "accumulate",
+                    default=True,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Owners follow the affinity of all layers so far in the step, so that layers "
+                    "which cannot tell the subjects apart listen to those which can. Off: every layer "
+                    "decides alone.",
+                ),
             ],
             outputs=[io.Model.Output(tooltip="The model with routing, for the sampler.")],
         )
@@ -86,6 +95,7 @@ class MusarRouting(io.ComfyNode):
         end_percent: float = 1.0,
         start_block: int = 0,
         end_block: int = 1000,
+        accumulate: bool = True,
     ) -> io.NodeOutput:
         require_flux1(model)
         if start_percent > end_percent or start_block > end_block:
@@ -95,7 +105,7 @@ class MusarRouting(io.ComfyNode):
             )
         sampling = model.get_model_object("model_sampling")
         sigmas = (sampling.percent_to_sigma(start_percent), sampling.percent_to_sigma(end_percent))
-        settings = Settings(static, dynamic, sigmas, (start_block, end_block))
+        settings = Settings(static, dynamic, sigmas, (start_block, end_block), accumulate)
 
         patched = model.clone()
         routing = Routing(settings)

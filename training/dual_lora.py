@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 
 import torch
 from diffusers import FluxTransformer2DModel
@@ -27,7 +26,7 @@ def stream_of(module: str) -> str | None:
 
 
 class DualLora(nn.Module):
-    """Factors for every target layer of `flux`, added by forward hooks while a layout is set.
+    """Factors for every target layer of `flux`, added by forward hooks along `layout`; None = not at all.
 
     `ranks` is {"subject": 128, "noise": 4}, or {"all": 128} for one LoRA on every token. Ups begin
     at zero, so that a new LoRA changes nothing.
@@ -52,15 +51,6 @@ class DualLora(nn.Module):
                     self.factors[_key(branch, name)] = _Factors(layer, rank)
             layer.register_forward_hook(self._hook(name, stream))
 
-    @contextmanager
-    def laid_out(self, layout: TokenLayout) -> Iterator[None]:
-        """While this lasts, the branches act on their tokens."""
-        self.layout, before = layout, self.layout
-        try:
-            yield
-        finally:
-            self.layout = before
-
     def _hook(self, name: str, stream: str) -> Callable:
         pairs = {b: self.factors[_key(b, name)] for b in self.ranks if _key(b, name) in self.factors}
         branches = {b: [LowRank(p.down, p.up, 1.0)] for b, p in pairs.items() if b != EVERYONE}
@@ -77,13 +67,25 @@ class DualLora(nn.Module):
 
     def exported(self) -> dict[str, Tensor]:
         """The file that MUSAR Dual LoRA reads; one LoRA for all tokens is an ordinary LoRA file."""
-        state = {}
+        return {name: value.detach().contiguous() for name, value in self._named().items()}
+
+    def load_exported(self, state: Mapping[str, Tensor]) -> None:
+        """What `exported` gave of a LoRA with the same ranks."""
+        own = self._named()
+        if own.keys() != state.keys():
+            raise ValueError(f"The LoRA's layers are not those of ranks {self.ranks}: give the ranks it has.")
+        with torch.no_grad():
+            for name, value in own.items():
+                value.copy_(state[name])
+
+    def _named(self) -> dict[str, Tensor]:
+        named = {}
         for key, pair in self.factors.items():
             branch, name = key.replace("/", ".").split(":")
             start = "" if branch == EVERYONE else f"{branch}."
-            state[f"{start}transformer.{name}.lora_A.weight"] = pair.down.weight
-            state[f"{start}transformer.{name}.lora_B.weight"] = pair.up.weight
-        return {name: value.detach().contiguous() for name, value in state.items()}
+            named[f"{start}transformer.{name}.lora_A.weight"] = pair.down.weight
+            named[f"{start}transformer.{name}.lora_B.weight"] = pair.up.weight
+        return named
 
 
 class _Factors(nn.Module):
@@ -104,8 +106,8 @@ def _key(branch: str, module: str) -> str:
     return f"{branch}:{module}".replace(".", "/")
 
 
-def metadata(lora: DualLora, base_model: str, step: int) -> dict[str, str]:
+def metadata(lora: DualLora, base_model: str, step: int, seconds: float = 0.0) -> dict[str, str]:
     """What stands in the file for people, and the format that the node checks."""
     facts = {f"{branch}_rank": str(rank) for branch, rank in lora.ranks.items()}
-    facts |= {"base_model": base_model, "step": str(step)}
+    facts |= {"base_model": base_model, "step": str(step), "minutes": f"{seconds / 60:.1f}"}
     return facts if EVERYONE in lora.ranks else {"musar_format": "1"} | facts

@@ -9,6 +9,7 @@ from diffusers import FluxTransformer2DModel
 from torch import Tensor, nn
 
 from .batch import Batch
+from .dense import Dense
 from .dual_lora import DualLora
 from .routing import Router, Routes
 from .sequence import join
@@ -20,6 +21,7 @@ class Variant:
 
     static: bool = True
     dynamic: bool = True
+    accumulate: bool = True
     ranks: dict[str, int] = field(default_factory=lambda: {"subject": 128, "noise": 4})
 
 
@@ -42,26 +44,34 @@ class Trained(nn.Module):
         self.router = Router(flux)
         self.variant, self.wiring = variant, wiring
 
-    def forward(self, batch: Batch, noisy: Tensor, time: Tensor, along: Variant | None = None) -> Tensor:
+    def forward(
+        self, batch: Batch, noisy: Tensor, time: Tensor, guidance: float | None = None
+    ) -> Tensor:
         """noisy [B,n,64] at time [B] (1 is noise) -> velocity [B,n,64].
 
-        `along` routes this call otherwise than the variant trains: for comparing pictures.
+        `guidance` is for drawing: what is trained with stands in the wiring.
         """
-        along = along or self.variant
+        variant = self.variant
+        guidance = self.wiring.guidance if guidance is None else guidance
         joint = join(batch.text, batch.size, batch.conditions, self.wiring.positions)
-        routes = Routes(joint.layout, along.static, along.dynamic, batch.phrases, self.wiring.dense)
+        dense = None
+        if self.wiring.dense:
+            dense = Dense.of(joint.layout, variant.static, variant.dynamic).to(noisy.device)
+        self.lora.layout = joint.layout
+        self.router.routes = Routes(
+            joint.layout, variant.static, variant.dynamic, variant.accumulate, batch.phrases, dense
+        )
         guided = self.flux.config.guidance_embeds
-        with self.lora.laid_out(joint.layout), self.router.along(routes):
-            velocity = self.flux(
-                hidden_states=torch.cat([noisy, joint.conditions.to(noisy)], 1),
-                encoder_hidden_states=joint.text.to(noisy),
-                pooled_projections=batch.pooled.to(noisy),
-                timestep=time.to(noisy),
-                img_ids=joint.image_ids.to(noisy.device),
-                txt_ids=joint.text_ids.to(noisy.device),
-                guidance=noisy.new_full((len(noisy),), self.wiring.guidance) if guided else None,
-                return_dict=False,
-            )[0]
+        velocity = self.flux(
+            hidden_states=torch.cat([noisy, joint.conditions.to(noisy)], 1),
+            encoder_hidden_states=joint.text.to(noisy),
+            pooled_projections=batch.pooled.to(noisy),
+            timestep=time.to(noisy),
+            img_ids=joint.image_ids.to(noisy.device),
+            txt_ids=joint.text_ids.to(noisy.device),
+            guidance=noisy.new_full((len(noisy),), guidance) if guided else None,
+            return_dict=False,
+        )[0]
         return velocity[:, : joint.layout.target_length]
 
 

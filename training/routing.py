@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from diffusers import FluxTransformer2DModel
@@ -12,48 +10,60 @@ from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from musar_attention import TokenLayout, affinity, assign, routed_attention, routing_mask
+from musar_attention import TokenLayout, affinity, assign, routed_attention
+
+from .dense import Dense
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Routes:
     """How one call of the model is routed; both off is full attention."""
 
     layout: TokenLayout
     static: bool = True
     dynamic: bool = True
+    accumulate: bool = True  # owners by the affinity of all layers so far; False: of each layer alone
     phrases: Tensor | None = None  # float [B,c,m], rows sum to 1; None = the layout's
-    dense: bool = False  # one masked call instead of the split ones: for small sizes and torch.compile
+    dense: Dense | None = None  # one masked call, not the split ones: for small sizes and torch.compile
+    places: dict[int, int] = field(default_factory=dict)  # of layers, in the order of the call
+    sums: list[Tensor] = field(default_factory=list)  # of affinities, up to each layer
+
+    def owner(self, layer: int, q: Tensor, k: Tensor) -> Tensor | None:
+        """int64 [B,n]. A layer that runs again, in the backward pass of a checkpoint, gets the same."""
+        if not (self.dynamic and self.layout.count):
+            return None
+        with torch.no_grad():
+            total = affinity(q, k, self.layout, self.phrases)
+            place = self.places.setdefault(layer, len(self.places))
+            if self.accumulate and place:
+                total = self.sums[place - 1] + total
+            self.sums[place : place + 1] = [total]
+            return assign(total)
 
 
 class Router:
-    """Takes over attention in every block of `flux`; outside `along` it is the plain one."""
+    """Takes over attention in every block of `flux`.
+
+    `routes` are those of the latest call, and stay: a checkpoint runs blocks again afterwards.
+    """
 
     def __init__(self, flux: FluxTransformer2DModel) -> None:
         self.routes: Routes | None = None
         flux.set_attn_processor(RoutedProcessor(self))
 
-    @contextmanager
-    def along(self, routes: Routes) -> Iterator[None]:
-        self.routes, before = routes, self.routes
-        try:
-            yield
-        finally:
-            self.routes = before
-
-    def attention(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def attention(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """All [B,H,L,D]."""
         routes = self.routes
         if routes is None:
             return F.scaled_dot_product_attention(q, k, v)
-        owner = None
-        if routes.dynamic and routes.layout.count:
-            with torch.no_grad():
-                owner = assign(affinity(q, k, routes.layout, routes.phrases))
-        if not routes.dense:
+        owner = self.owner(layer, q, k)
+        if routes.dense is None:
             return routed_attention(q, k, v, routes.layout, owner, routes.static)
-        allowed = routing_mask(routes.layout, owner, routes.static)[:, None].to(q.device)
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=routes.dense.mask(owner))
+
+    @torch.compiler.disable  # one compiled block serves all layers, and only this part knows which it is
+    def owner(self, layer: int, q: Tensor, k: Tensor) -> Tensor | None:
+        return self.routes.owner(layer, q, k)
 
 
 class RoutedProcessor:
@@ -71,7 +81,7 @@ class RoutedProcessor:
         image_rotary_emb: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
         if attention_mask is not None:
-            raise ValueError("Routed attention takes no attention mask: routes are set by Router.along.")
+            raise ValueError("Routed attention takes no attention mask: Router.routes say who sees whom.")
         heads = (-1, attn.head_dim)
         q = attn.norm_q(attn.to_q(hidden_states).unflatten(-1, heads))
         k = attn.norm_k(attn.to_k(hidden_states).unflatten(-1, heads))
@@ -85,7 +95,7 @@ class RoutedProcessor:
             q = apply_rotary_emb(q, image_rotary_emb, sequence_dim=1)
             k = apply_rotary_emb(k, image_rotary_emb, sequence_dim=1)
         q, k, v = (t.transpose(1, 2) for t in (q, k, v))  # B L H D -> B H L D
-        out = self.router.attention(q, k, v).transpose(1, 2).flatten(2).to(hidden_states.dtype)
+        out = self.router.attention(id(attn), q, k, v).transpose(1, 2).flatten(2).to(hidden_states.dtype)
         if encoder_hidden_states is None:
             return out
         text, image = out.split([encoder_hidden_states.shape[1], hidden_states.shape[1]], 1)

@@ -138,9 +138,10 @@ class RoutedCall:
 
         owner = None
         if dynamic:
-            strength = affinity(q, k, self.layout, self.phrases)
-            owner = assign(strength, self.allowed)
-            self.tally.add(strength, owner)
+            here = affinity(q, k, self.layout, self.phrases)
+            so_far = self.tally.name(here)
+            owner = assign(so_far if self.settings.accumulate else here, self.allowed)
+            self.tally.own(owner)
         out = routed_attention(
             q,
             k,

@@ -29,6 +29,7 @@ class Settings:
     dynamic: bool
     sigmas: tuple[float, float]  # from … to, falling
     blocks: tuple[int, int]  # first … last
+    accumulate: bool = True  # owners by the affinity of all layers so far
 
 
 OFF = Settings(False, False, (float("inf"), 0.0), (0, 0))  # lays out and routes nothing

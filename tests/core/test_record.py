@@ -16,8 +16,9 @@ def test_means_over_layers(seed, batch, tokens, count, layers):
     owners = torch.randint(-1, count, (layers, batch, tokens), generator=g)
     tally = Tally()
     before = strengths.clone()
-    for s, owner in zip(strengths, owners):
-        tally.add(s, owner)
+    for layer, (s, owner) in enumerate(zip(strengths, owners), 1):
+        assert torch.allclose(tally.name(s), strengths[:layer].sum(0))
+        tally.own(owner)
     assert torch.equal(strengths, before), "what came in was changed"
     record = tally.result()
     for k in range(count):
@@ -33,7 +34,8 @@ def test_owner_of_most_layers():
 
 def test_part_of_the_batch():
     tally = Tally()
-    tally.add(torch.arange(4.0)[:, None, None], torch.tensor([[0], [-1], [0], [-1]]))
+    tally.name(torch.arange(4.0)[:, None, None])
+    tally.own(torch.tensor([[0], [-1], [0], [-1]]))
     assert tally.result(slice(2, 4)).affinity.flatten().tolist() == [2, 3]
     assert tally.result(slice(2, 4)).owned.flatten().tolist() == [255, 0]
 
@@ -44,6 +46,7 @@ def test_nothing_routed_is_no_record():
 
 def test_a_step_of_four_subjects_at_1024_pixels_is_small():
     tally = Tally()
-    tally.add(torch.rand(1, 4096, 4), torch.zeros(1, 4096, dtype=torch.int64))
+    tally.name(torch.rand(1, 4096, 4))
+    tally.own(torch.zeros(1, 4096, dtype=torch.int64))
     record = tally.result()
     assert record.owned.nbytes + record.affinity.nbytes <= 64 * 1024

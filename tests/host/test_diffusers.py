@@ -1,7 +1,5 @@
 """The network that the trainer trains and the one that the host runs are the same function."""
 
-from contextlib import nullcontext
-
 import pytest
 import torch
 from diffusers import FluxTransformer2DModel
@@ -10,6 +8,7 @@ from safetensors.torch import save_file
 import training.routing
 from demo.tiny import POOLED, WIDTH, randomise
 from training.batch import pack
+from training.dense import Dense
 from training.dual_lora import DualLora, metadata
 from training.routing import Router, Routes
 from training.sampler import sigmas
@@ -70,7 +69,7 @@ def host_velocity(sample):
 
 
 @pytest.fixture
-def trainer_velocity(trained, hosted):
+def trainer_velocity(trained, hosted, new_lora):
     """trainer_velocity(positive, x, sigma, …): diffusers' on what the conditioning holds."""
 
     def run(positive, x, sigma, static=True, dynamic=True, dense=False, lora=None):
@@ -84,18 +83,21 @@ def trainer_velocity(trained, hosted):
         ]
         joint = join(context, TARGET, conditions)
         router = Router(trained)
-        gated = lora.laid_out(joint.layout) if lora else nullcontext()
-        with gated, router.along(Routes(joint.layout, static, dynamic, dense=dense)):
-            v = trained(
-                hidden_states=torch.cat([pack(x), joint.conditions], 1),
-                encoder_hidden_states=joint.text,
-                pooled_projections=values["pooled_output"],
-                timestep=torch.tensor([sigma]),
-                img_ids=joint.image_ids,
-                txt_ids=joint.text_ids,
-                guidance=torch.tensor([values["guidance"]]),
-                return_dict=False,
-            )[0]
+        masked = Dense.of(joint.layout, static, dynamic) if dense else None
+        routes = Routes(joint.layout, static, dynamic, dense=masked)
+        router.routes = routes
+        for gated in new_lora.made:
+            gated.layout = joint.layout if gated is lora else None
+        v = trained(
+            hidden_states=torch.cat([pack(x), joint.conditions], 1),
+            encoder_hidden_states=joint.text,
+            pooled_projections=values["pooled_output"],
+            timestep=torch.tensor([sigma]),
+            img_ids=joint.image_ids,
+            txt_ids=joint.text_ids,
+            guidance=torch.tensor([values["guidance"]]),
+            return_dict=False,
+        )[0]
         return v[:, : joint.layout.target_length]
 
     return run
@@ -159,8 +161,10 @@ def new_lora(trained):
         g = torch.Generator().manual_seed(5)
         for pair in lora.factors.values():
             pair.up.weight.copy_(0.05 * torch.randn(pair.up.weight.shape, generator=g))
+        make.made.append(lora)
         return lora
 
+    make.made = []
     yield make
     for layer in trained.modules():
         layer._forward_hooks.clear()
