@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from .batch import Batch
-from .model import Variant
 from .sampler import euler, sigmas
 
 
@@ -26,16 +25,16 @@ def draw(
     steps: int,
     negative: Batch | None = None,
     cfg: float = 1.0,
-    along: Variant | None = None,
+    guidance: float | None = None,
 ) -> Tensor:
     """noise [B,n,64] -> latents [B,n,64]; `batch`'s own latents are not looked at."""
 
     def velocity(x: Tensor, sigma: Tensor) -> Tensor:
         time = sigma.expand(len(x)).to(x.device)
-        v = model(batch, x, time, along).float()
+        v = model(batch, x, time, guidance).float()
         if negative is None or cfg == 1:
             return v
-        away = model(negative, x, time).float()
+        away = model(negative, x, time, guidance).float()
         return away + cfg * (v - away)
 
     return euler(velocity, noise, sigmas(steps))

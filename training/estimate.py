@@ -145,7 +145,7 @@ def report(tflops: float) -> list[str]:
         activations = e.kept + e.peak
         block = 2 * base / len(_BlockMeter(model).blocks)  # gathered while it runs
         one = 2 * base + state + activations
-        eight = (2 * base + state) / 8 + 2 * block + activations
+        eight = 2 * base / 8 + 2 * block + state + activations  # each GPU has the whole LoRA
         lines.append(
             f"| {case.name} | {e.tokens} | {e.kept / GB:.2f} | {e.peak / GB:.2f} | {one / GB:.1f} | "
             f"{eight / GB:.1f} | {e.step / 1e12:.0f} | {e.step / 1e12 / tflops:.2f} |"

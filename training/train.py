@@ -19,6 +19,7 @@ from .dual_lora import DualLora, metadata
 from .encoders import Encoder, open_encoder
 from .model import Trained, Variant, Wiring
 from .trainer import EachStep, Encode, Trainer, seeded
+from .validation import Validation
 
 LORA = "dual_lora.safetensors"
 
@@ -57,9 +58,12 @@ def read_config(file: Path, changes: list[str]) -> dict:
 def train(config: dict, folder: Path, each_step: EachStep = lambda trainer, loss: None) -> Trainer:
     """The whole run, or the rest of it, and the LoRA beside its checkpoint."""
     feeds = open_feeds(config)
-    model = new_model(config)
-    trainer = Trainer(config, model, encoder_of(config, feeds, open_encoder(config["encoder"])), folder)
-    trainer.run(each_step)
+    encoder = open_encoder(config["encoder"])
+    looks = [each_step]
+    if config["validation"]:
+        looks.append(Validation(config["validation"], encoder, config["condition_prompts"]))
+    trainer = Trainer(config, new_model(config), encoder_of(config, feeds, encoder), folder)
+    trainer.run(lambda trainer, loss: [look(trainer, loss) for look in looks])
     if trainer.accelerator.is_main_process:
         export(trainer, folder / LORA)
         for feed in feeds:
@@ -106,11 +110,10 @@ def encoder_of(config: dict, feeds: list[Feed], encoder: Encoder) -> Encode:
 def export(trainer: Trainer, file: Path) -> None:
     """The average of the weights, in bf16, as the node reads it."""
     lora: DualLora = trainer.lora
-    now = {n: t.clone() for n, t in lora.state_dict().items()}
-    lora.load_state_dict(trainer.average)
-    state = {n: t.to(torch.bfloat16).cpu() for n, t in lora.exported().items()}
-    lora.load_state_dict(now)
-    facts = metadata(lora, str(trainer.config["base"]).rsplit("/", 1)[-1], trainer.step)
+    with trainer.averaged():
+        state = {n: t.to(torch.bfloat16).cpu() for n, t in lora.exported().items()}
+    base = str(trainer.config["base"]).rsplit("/", 1)[-1]
+    facts = metadata(lora, base, trainer.step, trainer.seconds)
     part = file.with_suffix(".part")
     save_file(state, part, facts)
     part.replace(file)

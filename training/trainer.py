@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -19,9 +19,11 @@ from tqdm import tqdm
 from .batch import Batch, Encoded, collate
 from .buckets import Buckets, Numbered
 from .checkpoint import load_checkpoint, load_optimizer, optimizer_tensors, save_checkpoint
+from .log import open_log
 from .model import Trained, draw_times, flow_loss
 from .optimizers import new_optimizer
 from .schedule import rate_scale, stage_of
+from .shard import average_gradients, shard
 
 Encode = Callable[[int, int], Encoded]  # stage, number of the example
 EachStep = Callable[["Trainer", float], None]
@@ -36,14 +38,18 @@ class Trainer:
         self.accelerator = Accelerator(
             mixed_precision=config["precision"], cpu=config["cpu"], kwargs_handlers=[unused]
         )
+        self.sharded = config["shard"]
+        self.model: nn.Module = (
+            shard(model, self.accelerator) if self.sharded else self.accelerator.prepare(model)
+        )
         self.lora = model.lora
         self.learned = list(self.lora.parameters())
         self.optimizer = new_optimizer(self.learned, config)
-        self.model: nn.Module = self.accelerator.prepare(model)
         self.average = {n: t.detach().clone() for n, t in self.lora.state_dict().items()}
         self.step, self.seconds, self.stage = 0, 0.0, 0
         self.buckets = self._buckets(0)
         self.total = sum(stage["steps"] for stage in config["stages"])
+        self.writer = open_log(folder) if config["log"] and self.accelerator.is_main_process else None
 
     @property
     def checkpoint(self) -> Path:
@@ -64,6 +70,7 @@ class Trainer:
                 self.seconds += time.monotonic() - start
                 bar.update()
                 bar.set_postfix(stage=self.stage + 1, loss=f"{loss:.4f}")
+                self._log(loss)
                 each_step(self, loss)
                 if self.step % self.config["save_every"] == 0 or self.step == self.total:
                     self.save()
@@ -81,10 +88,13 @@ class Trainer:
             if i % processes != rank:
                 continue
             last = i + processes >= count
-            with self.accelerator.no_sync(self.model) if not last else nullcontext():
+            alone = not (last or self.sharded)
+            with self.accelerator.no_sync(self.model) if alone else nullcontext():
                 loss = self.loss_of(numbered)
                 self.accelerator.backward(loss / self.config["accumulation"])
             losses.append(loss.detach())
+        if self.sharded:
+            average_gradients(self.learned)
         nn.utils.clip_grad_norm_(self.learned, self.config["clip"])
         settings = {**self.config, "steps": self.total}
         for group in self.optimizer.param_groups:
@@ -94,6 +104,12 @@ class Trainer:
         self._follow()
         self.step += 1
         return self.accelerator.gather(torch.stack(losses).mean()[None]).mean().item()
+
+    def _log(self, loss: float) -> None:
+        if self.writer:
+            rate = self.optimizer.param_groups[0]["lr"]
+            for name, value in (("loss", loss), ("rate", rate), ("stage", self.stage + 1)):
+                self.writer.add_scalar(name, value, self.step)
 
     def loss_of(self, numbered: list[Numbered]) -> Tensor:
         batch = to_device(collate([n.encoded for n in numbered]), self.accelerator.device)
@@ -107,6 +123,16 @@ class Trainer:
         seed = seeded(self.config["seed"], self.stage, n.number).integers(1 << 62)
         g = torch.Generator().manual_seed(int(seed))
         return torch.randn(n.encoded.latent.shape, generator=g), draw_times(1, self.config["time"], g)[0]
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """While this lasts, the LoRA has the average of its weights."""
+        now = {n: t.clone() for n, t in self.lora.state_dict().items()}
+        self.lora.load_state_dict(self.average)
+        try:
+            yield
+        finally:
+            self.lora.load_state_dict(now)
 
     def _follow(self) -> None:
         """The average follows the weights."""

@@ -49,6 +49,8 @@ def config(models):
         "compile": False,
         "save_every": 2,
         "warmup": 2,
+        "log": False,
+        "validation": None,
     }
 
 
@@ -75,20 +77,49 @@ def test_a_killed_run_goes_on_exactly(config, tmp_path):
     assert a.keys() == b.keys() and all(torch.equal(a[n], b[n]) for n in a)
 
 
+def test_checkpointing_changes_nothing(config, tmp_path):
+    """Blocks that run again in the backward pass are routed as before, and have their LoRA."""
+    for name in ("kept", "again"):
+        losses_of(config | {"checkpointing": name == "again"}, tmp_path / name)
+    kept, again = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("kept", "again"))
+    for key in (k for k in kept if k.startswith("lora|")):
+        assert torch.allclose(kept[key], again[key], atol=1e-5), key
+
+
+def test_looking_does_not_change_the_run(config, tmp_path):
+    plain = losses_of(config, tmp_path / "plain")
+    prompts = ROOT / "training" / "configs" / "sprites_prompts.yaml"
+    validation = {"every": 3, "prompts": str(prompts), "steps": 2, "cfg": 2.0, "guidance": 3.5}
+    watched = losses_of(config | {"validation": validation, "log": True}, tmp_path / "watched")
+    assert watched == plain
+    sheets = sorted(file.name for file in (tmp_path / "watched" / "validation").iterdir())
+    assert sheets == ["step_000003.png", "step_000006.png", "step_000007.png"]
+    assert any((tmp_path / "watched" / "log").iterdir())
+
+
 def test_two_processes_are_one_with_the_same_batch(config, tmp_path):
-    """Over gloo, by the command; one process takes both halves of a step in turn."""
+    """Over gloo, by the command; one process takes both halves of a step in turn. `sharded` has the base
+    spread over both, as FSDP does."""
     file = tmp_path / "config.yaml"
     file.write_text(yaml.safe_dump(config))
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    for name, processes, accumulation in (("one", 1, 2), ("two", 2, 1)):
+    for name, processes, *changes in (
+        ("one", 1, "accumulation=2"),
+        ("two", 2, "accumulation=1"),
+        ("sharded", 2, "accumulation=1", "shard=true"),
+    ):
         command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes)]
         command += ["--standalone", "-m", "training.train", "--config", str(file)]
-        command += ["--output", str(tmp_path / name), "--set", f"accumulation={accumulation}"]
+        command += ["--output", str(tmp_path / name)]
+        command += [word for change in changes for word in ("--set", change)]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-2000:]
-    one, two = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("one", "two"))
+    one, *others = (
+        load_file(tmp_path / name / "checkpoint.safetensors") for name in ("one", "two", "sharded")
+    )
     for key in (k for k in one if k.startswith("lora|")):
-        assert torch.allclose(one[key], two[key], atol=1e-5), key
+        for other in others:
+            assert torch.allclose(one[key], other[key], atol=1e-5), key
 
 
 def test_what_the_file_says(config, tmp_path):
@@ -102,6 +133,7 @@ def test_what_the_file_says(config, tmp_path):
         "noise_rank": "2",
         "base_model": "base.safetensors",
         "step": "7",
+        "minutes": facts["minutes"],
     }
     assert {k.split(".")[0] for k in keys} == {"subject", "noise"}
     assert not any("add_k_proj" in k for k in keys if k.startswith("noise")), "noise has no text stream"

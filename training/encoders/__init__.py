@@ -28,6 +28,10 @@ class Encoder(Protocol):
         """H W 3 of 0 … 255 -> [16, H/8, W/8]."""
         ...
 
+    def picture(self, latent: Tensor) -> np.ndarray:
+        """[16, h, w] -> 8h 8w 3 of 0 … 255."""
+        ...
+
 
 def open_encoder(settings: dict) -> Encoder:
     """`kind` is flux or sprites, `models` its folder; with `cache`, a folder, everything is encoded once."""

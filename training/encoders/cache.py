@@ -38,6 +38,9 @@ class CachedEncoder:
         shape = str(pixels.shape).encode()
         return self._once("image", shape + pixels.tobytes(), lambda: {"e": self.encoder.image(pixels)})["e"]
 
+    def picture(self, latent: Tensor) -> np.ndarray:
+        return self.encoder.picture(latent)
+
     def _once(self, kind: str, content: bytes, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         name = hashlib.sha256(content).hexdigest()
         file = self.folder / kind / name[:2] / f"{name}.safetensors"

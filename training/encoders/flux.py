@@ -45,6 +45,13 @@ class FluxEncoder:
         return scaled[0].float().cpu()
 
     @torch.no_grad()
+    def picture(self, latent: Tensor) -> np.ndarray:
+        vae = self._vae
+        latent = latent / vae.config.scaling_factor + vae.config.shift_factor
+        image = vae.decode(latent[None].to(self.device, vae.dtype)).sample[0]  # 3 H W of -1 … 1
+        return (image.permute(1, 2, 0).float() * 127.5 + 127.5).clamp(0, 255).round().byte().cpu().numpy()
+
+    @torch.no_grad()
     def _read(self, ids: list[int]) -> Tensor:
         model = self._t5[1]
         return model(torch.tensor([ids], device=self.device)).last_hidden_state[0].cpu()

@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from demo.judge import read_cells
-from demo.train.flux_data import latents_of
+from demo.sprites.palette import picture
+from demo.train.flux_data import cells_of, latents_of
 from demo.train.text import TextEncoder
 
 
@@ -33,3 +34,6 @@ class SpritesEncoder:
 
     def image(self, pixels: np.ndarray) -> Tensor:
         return latents_of([read_cells(pixels)])[0]
+
+    def picture(self, latent: Tensor) -> np.ndarray:
+        return picture(cells_of(latent[None])[0])
