@@ -28,7 +28,7 @@ TIERS := core sprites trainer host server
 PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
 .PHONY: help host demo test lint $(TIERS:%=test-%) bench-attention bench-lora \
-  sprites-train sprites-judge diptych-preview train-tools
+  sprites-train sprites-judge diptych-preview train-tools train-estimate ablation
 
 help:
 	@echo "make demo             pictures of Sprites through a real ComfyUI, into output/"
@@ -39,6 +39,7 @@ help:
 	@echo "make bench-lora       measure the dual LoRA, likewise"
 	@echo "make sprites-train    make the models of Sprites; goes on where it was stopped (SMOKE=1: a few steps)"
 	@echo "make diptych-preview  a contact sheet of training examples; SOURCE=folder FOLDER=… for your own pairs"
+	@echo "make ablation         train and judge the paper's variants on Sprites, into docs/results.md (FORCE=1: all anew)"
 	@echo "make train-estimate   memory and arithmetic of training on FLUX.1-dev"
 	@echo "make sprites-judge    judge the judge and the base model, into docs/sprites.md"
 
@@ -53,7 +54,7 @@ host:
 endif
 
 demo: host
-	@"$(PY)" -m demo.run
+	@"$(PY)" -m demo.run $(if $(DOCS),--docs)
 
 test: lint $(TIERS:%=test-%)
 
@@ -85,6 +86,9 @@ sprites-judge: host
 diptych-preview: host
 	@"$(PY)" -m training.data.preview --source $(or $(SOURCE),sprites) --count $(or $(COUNT),6) \
 	  $(if $(FOLDER),--folder "$(FOLDER)")
+
+ablation: train-tools
+	@"$(PY)" -m demo.ablation $(if $(FORCE),--force)
 
 train-estimate: train-tools
 	@"$(PY)" -m training.estimate

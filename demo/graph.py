@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .painter import CFG, FLUX, STEPS, TEXT, VAE
+from .painter import CFG, FLUX, LORA, STEPS, TEXT, VAE
 from .sprites.captions import names
 from .sprites.palette import CELL
 from .sprites.scene import Placed, Scene
@@ -32,17 +32,25 @@ class Wish:
         return f"{self.name}_{k + 1}_{self.subjects[k].kind}.png"
 
 
-def graph(wish: Wish, strength: float) -> dict:
-    """`strength` of every subject; the node ids are words, so that errors can be read."""
+def graph(wish: Wish, routed: bool) -> dict:
+    """The node ids are words, so that errors can be read."""
     nodes = {
         "flux": _node("UNETLoader", unet_name=FLUX, weight_dtype="default"),
         "clip": _node("MusarDemoTextEncoder", text_encoder=TEXT),
         "vae": _node("VAELoader", vae_name=VAE),
+        "lora": _node(
+            "MusarDualLora",
+            model=["flux", 0],
+            subject_lora=LORA,
+            noise_lora="none",  # the one file holds both branches
+            subject_strength=1.0,
+            noise_strength=1.0,
+        ),
         "routing": _node(
             "MusarRouting",
-            model=["flux", 0],
-            static=True,
-            dynamic=True,
+            model=["lora", 0],
+            static=routed,
+            dynamic=routed,
             start_percent=0.0,
             end_percent=1.0,
             start_block=0,
@@ -81,11 +89,12 @@ def graph(wish: Wish, strength: float) -> dict:
         ),
         "decode": _node("VAEDecode", samples=["sampler", 0], vae=["vae", 0]),
         PICTURE: _node("SaveImage", images=["decode", 0], filename_prefix=wish.name),
-        "preview": _node(
-            "MusarRoutingPreview", model=["routing", 0], samples=["sampler", 0], image=["decode", 0]
-        ),
-        MAP: _node("SaveImage", images=["preview", 0], filename_prefix=f"{wish.name}_map"),
     }
+    if routed:
+        nodes["preview"] = _node(
+            "MusarRoutingPreview", model=["routing", 0], samples=["sampler", 0], image=["decode", 0]
+        )
+        nodes[MAP] = _node("SaveImage", images=["preview", 0], filename_prefix=f"{wish.name}_map")
     words = names([s.kind for s in wish.subjects])
     for k, subject in enumerate(wish.subjects):
         nodes[f"image {k + 1}"] = _node("LoadImage", image=wish.reference(k))
@@ -94,7 +103,7 @@ def graph(wish: Wish, strength: float) -> dict:
             image=[f"image {k + 1}", 0],
             prompt=words[k],
             phrase=subject.kind,
-            strength=strength,
+            strength=1.0,
         )
         nodes["positive"]["inputs"][f"subjects.subject_{k + 1}"] = [f"subject {k + 1}", 0]
     return nodes

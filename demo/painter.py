@@ -11,7 +11,14 @@ from torch import Tensor
 from .comfy_host import use_comfy
 
 FLUX, VAE, TEXT = "sprites_flux.safetensors", "sprites_vae.safetensors", "sprites_text.safetensors"
+LORA = "sprites_dual_lora.safetensors"
 MODELS = Path(__file__).with_name("models")
+FILES = {  # in ComfyUI's models folder
+    f"diffusion_models/{FLUX}": MODELS / FLUX,
+    f"vae/{VAE}": MODELS / VAE,
+    f"text_encoders/{TEXT}": MODELS / TEXT,
+    f"loras/{LORA}": MODELS.parent / "ablation" / "results" / "full.safetensors",
+}
 STEPS, CFG = 20, 2.0
 
 

@@ -1,10 +1,11 @@
-"""`make demo`: pictures of Sprites through a real ComfyUI server, and what the judge says of them."""
+"""`make demo`: Sprites through a real ComfyUI server, with routing and without, and the judge's verdict."""
 
 from __future__ import annotations
 
+import argparse
 import io
-import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +14,17 @@ from PIL import Image
 from tqdm import tqdm
 
 from tools.comfy_server import ROOT, ComfyServer, Refused, host_from_environment
+from tools.sheet import Cell, save_sheet
 
 from .graph import MAP, PICTURE, Wish, graph
 from .judge import Request, Verdict, judge, read_cells
-from .painter import FLUX, MODELS, TEXT, VAE
+from .painter import FILES
 from .sprites.palette import picture
 from .sprites.scene import Scene, columns_for, place_subjects, reference
 
 BASE = ROOT / ".run" / "demo"
 OUTPUT = ROOT / "output"
-ZOOM = 4  # of what lies in output/
-FAINT = 0.001  # a strength at which a reference is routed but changes nothing that one can see
+ZOOM = 3  # of pictures on a sheet
 
 WISHES = (  # name, words, kinds in the order of the words, place, seed
     ("two_subjects", "a cat next to a robot on the beach", ("cat", "robot"), "on the beach", 1),
@@ -38,7 +39,17 @@ WISHES = (  # name, words, kinds in the order of the words, place, seed
 )
 
 
+@dataclass(frozen=True)
+class Drawn:
+    pixels: np.ndarray
+    verdict: Verdict
+    map: bytes  # a PNG file
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--docs", action="store_true", help="one sheet of all pictures into docs/images/")
+    args = parser.parse_args()
     comfy, python = host_from_environment()
     link_models(BASE / "models")
     wishes = [wish_of(*wish) for wish in WISHES]
@@ -48,49 +59,58 @@ def main() -> None:
 
     print("Starting ComfyUI …")
     arguments = () if torch.cuda.is_available() else ("--cpu",)
+    drawn: list[tuple[Wish, dict[bool, Drawn]]] = []
     with ComfyServer(BASE, comfy, python, arguments) as server:
-        verdicts = [draw(server, wish) for wish in wishes]
+        for wish in wishes:
+            drawn.append((wish, {routed: draw(server, wish, routed) for routed in (False, True)}))
 
-    print(table(wishes, verdicts))
+    for wish, both in drawn:
+        save_sheet(OUTPUT / f"{wish.name}.png", [row(wish, both)], ZOOM)
+        (OUTPUT / f"{wish.name}_map.png").write_bytes(both[True].map)
+    if args.docs:
+        save_sheet(ROOT / "docs" / "images" / "demo.png", [row(*each) for each in drawn], 2)
+    print(table(drawn))
     print(
-        "Pictures, references and routing maps are in output/.\n"
-        "The base model of Sprites draws from words and has not learned to read references yet, so\n"
-        f"they take part with a strength of {FAINT:g}: the maps show which part of the picture would see\n"
-        "which reference, and the looks are the model's own."
+        "Pictures are in output/: the references, then the same noise without routing and with it, and\n"
+        "a map of which part of the picture was which subject's. Identity is the share of a subject\n"
+        "drawn as its reference shows it, leak the share in another reference's colours."
     )
 
 
 def wish_of(name: str, words: str, kinds: tuple[str, ...], place: str, seed: int) -> Wish:
-    """Looks that were never drawn in training."""
-    slots = max(2, len(kinds))
-    subjects = place_subjects(np.random.default_rng(seed), list(kinds), slots, held=True)
-    return Wish(name, words, Scene(place, subjects, columns_for(slots)), seed)
+    """Looks that were never drawn in training, without a colour in common."""
+    slots, rng = max(2, len(kinds)), np.random.default_rng(seed)
+    while True:
+        subjects = place_subjects(rng, list(kinds), slots, held=True)
+        colours = [c for s in subjects for c in (s.identity.first, s.identity.second)]
+        if len(set(colours)) == len(colours):
+            return Wish(name, words, Scene(place, subjects, columns_for(slots)), seed)
 
 
 def link_models(models: Path) -> None:
-    for kind, name in (("diffusion_models", FLUX), ("vae", VAE), ("text_encoders", TEXT)):
-        if not (MODELS / name).exists():
-            sys.exit(
-                f"demo/models/{name} is missing: check the repository out again, or `make sprites-train`."
-            )
-        link = models / kind / name
+    for name, file in FILES.items():
+        if not file.exists():
+            sys.exit(f"{file.relative_to(ROOT)} is missing: check the repository out again.")
+        link = models / name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
-        link.symlink_to(MODELS / name)
+        link.symlink_to(file)
+
+
+def references(wish: Wish) -> list[np.ndarray]:
+    return [picture(reference(s.kind, s.identity)) for s in wish.subjects]
 
 
 def write_references(wish: Wish) -> None:
     folder = BASE / "input"
     folder.mkdir(parents=True, exist_ok=True)
-    for k, subject in enumerate(wish.subjects):
-        image = Image.fromarray(picture(reference(subject.kind, subject.identity)))
-        image.save(folder / wish.reference(k))
-        shutil.copy(folder / wish.reference(k), OUTPUT / f"reference_{wish.reference(k)}")
+    for k, pixels in enumerate(references(wish)):
+        Image.fromarray(pixels).save(folder / wish.reference(k))
 
 
-def draw(server: ComfyServer, wish: Wish) -> Verdict:
-    """Queue the wish, save its picture and its routing map, and judge it."""
-    with tqdm(desc=wish.name, unit="step", total=0) as bar:
+def draw(server: ComfyServer, wish: Wish, routed: bool) -> Drawn:
+    """Queue the wish and judge its picture."""
+    with tqdm(desc=f"{wish.name}, {with_or_without(routed)}", unit="step", total=0) as bar:
 
         def progress(node: str, step: int, steps: int) -> None:
             if node == "sampler":
@@ -98,21 +118,42 @@ def draw(server: ComfyServer, wish: Wish) -> Verdict:
                 bar.refresh()
 
         try:
-            result = server.run(graph(wish, FAINT), progress)
+            result = server.run(graph(wish, routed), progress)
         except Refused as error:
             sys.exit(f"ComfyUI did not draw {wish.name}: {error}")
-    drawn = Image.open(io.BytesIO(result.images[PICTURE][0]))
-    drawn.resize((drawn.width * ZOOM, drawn.height * ZOOM), Image.NEAREST).save(OUTPUT / f"{wish.name}.png")
-    (OUTPUT / f"{wish.name}_map.png").write_bytes(result.images[MAP][0])
-    request = Request([s.kind for s in wish.subjects], wish.scene.place)
-    return judge(read_cells(np.asarray(drawn.convert("RGB"))), request)
+    pixels = np.asarray(Image.open(io.BytesIO(result.images[PICTURE][0])).convert("RGB"))
+    subjects = wish.subjects
+    request = Request([s.kind for s in subjects], wish.scene.place, [s.identity for s in subjects])
+    (routing_map, *_) = result.images.get(MAP, [b""])
+    return Drawn(pixels, judge(read_cells(pixels), request), routing_map)
 
 
-def table(wishes: list[Wish], verdicts: list[Verdict]) -> str:
-    rows = [("picture", "asked for", "found", "background", "fidelity")]
-    for wish, verdict in zip(wishes, verdicts):
-        found = [f.kind if f else "–" for f in verdict.found]
-        rows.append((wish.name, wish.words, ", ".join(found), verdict.place, f"{verdict.fidelity:.0%}"))
+def with_or_without(routed: bool) -> str:
+    return "with routing" if routed else "without routing"
+
+
+def row(wish: Wish, both: dict[bool, Drawn]) -> list[Cell]:
+    """References, then the pictures."""
+    shown = [(s.kind, pixels) for s, pixels in zip(wish.subjects, references(wish))]
+    return shown + [
+        (f"{with_or_without(routed)}: {figures(drawn.verdict)}", drawn.pixels)
+        for routed, drawn in both.items()
+    ]
+
+
+def figures(verdict: Verdict) -> str:
+    return f"identity {np.mean(verdict.identity):.0%}, leak {np.mean(verdict.leak):.0%}"
+
+
+def table(drawn: list[tuple[Wish, dict[bool, Drawn]]]) -> str:
+    rows = [("picture", "asked for", "routing", "found", "identity", "leak", "fidelity")]
+    for wish, both in drawn:
+        for routed, one in both.items():
+            v = one.verdict
+            found = ", ".join(f.kind if f else "–" for f in v.found)
+            shares = (np.mean(v.identity), np.mean(v.leak), v.fidelity)
+            name, words = (wish.name, wish.words) if not routed else ("", "")
+            rows.append((name, words, "on" if routed else "off", found, *(f"{x:.0%}" for x in shares)))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["   ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]
     return "\n".join(["", lines[0], "-" * len(lines[0]), *lines[1:], ""])

@@ -27,6 +27,11 @@ def with_small_models(prompt: dict, size: int = 256, steps: int = 8, reference_s
                 node["inputs"] = {"text_encoder": TEXT}
             case "EmptySD3LatentImage":
                 inputs["width"] = inputs["height"] = size
+            case "CreateBoundingBoxes":
+                shrink = size / inputs["width"]
+                inputs["width"] = inputs["height"] = size
+                for box in inputs["editor_state"]["__value__"]:
+                    box |= {name: round(box[name] * shrink) for name in ("x", "y", "width", "height")}
             case "KSampler":
                 inputs["steps"] = steps
             case "MusarConditioning":

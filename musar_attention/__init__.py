@@ -7,6 +7,7 @@ picture, condition images, references that belong to no subject. Nothing here kn
 from .affinity import affinity, phrase_weights
 from .boxes import Box, box_from_pixels, inside_boxes
 from .layout import SubjectTokens, TokenLayout
+from .leak import Leak, reference_marks
 from .lora import LowRank, add_dual_lora, branch_rows
 from .mask import routing_mask
 from .owners import assign
@@ -18,6 +19,7 @@ from .routed import routed_attention
 __all__ = [
     "POSITIONS",
     "Box",
+    "Leak",
     "LowRank",
     "StepRecord",
     "SubjectTokens",
@@ -34,6 +36,7 @@ __all__ = [
     "owner_of",
     "phrase_weights",
     "reference_ids",
+    "reference_marks",
     "routed_attention",
     "routing_mask",
 ]

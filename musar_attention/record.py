@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .leak import Leak
+
 
 @dataclass(frozen=True)
 class StepRecord:
@@ -14,6 +16,7 @@ class StepRecord:
 
     owned: Tensor  # uint8 [B,n,c]: share of layers in which the token was subject k's, of 255
     affinity: Tensor  # float16 [B,n,c]: S*
+    leak: Leak | None = None  # where it was measured
 
 
 def owner_of(owned: Tensor) -> Tensor:
@@ -29,6 +32,7 @@ class Tally:
         self.layers = 0
         self.owned: Tensor | None = None
         self.affinity: Tensor | None = None
+        self.leak: Leak | None = None
 
     def name(self, affinity: Tensor) -> Tensor:
         """[B,n,c] as `affinity` gives it -> the sum over the layers so far."""
@@ -46,4 +50,5 @@ class Tally:
         if self.layers == 0:
             return None
         owned = (self.owned[rows].float() * (255 / self.layers)).round().to(torch.uint8)
-        return StepRecord(owned.cpu(), (self.affinity[rows] / self.layers).to(torch.float16).cpu())
+        affinity = (self.affinity[rows] / self.layers).to(torch.float16)
+        return StepRecord(owned.cpu(), affinity.cpu(), self.leak and self.leak.rows(rows))

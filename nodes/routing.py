@@ -6,6 +6,7 @@ from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import io
 
 from .host.keys import WRAPPER
+from .host.live import LivePreview
 from .host.models import require_flux1
 from .host.wrapper import Routing, Settings
 
@@ -81,8 +82,18 @@ class MusarRouting(io.ComfyNode):
                     "which cannot tell the subjects apart listen to those which can. Off: every layer "
                     "decides alone.",
                 ),
+                io.Boolean.Input(
+                    "leak",
+                    default=False,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Measures how much of each subject's part attends to which reference, for MUSAR "
+                    "Routing Preview. Costs a second attention call in every routed block; changes no "
+                    "picture. With dynamic off it shows what routing would prevent.",
+                ),
             ],
             outputs=[io.Model.Output(tooltip="The model with routing, for the sampler.")],
+            hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
         )
 
     @classmethod
@@ -96,6 +107,7 @@ class MusarRouting(io.ComfyNode):
         start_block: int = 0,
         end_block: int = 1000,
         accumulate: bool = True,
+        leak: bool = False,
     ) -> io.NodeOutput:
         require_flux1(model)
         if start_percent > end_percent or start_block > end_block:
@@ -105,10 +117,10 @@ class MusarRouting(io.ComfyNode):
             )
         sampling = model.get_model_object("model_sampling")
         sigmas = (sampling.percent_to_sigma(start_percent), sampling.percent_to_sigma(end_percent))
-        settings = Settings(static, dynamic, sigmas, (start_block, end_block), accumulate)
+        settings = Settings(static, dynamic, sigmas, (start_block, end_block), accumulate, leak)
 
         patched = model.clone()
-        routing = Routing(settings)
+        routing = Routing(settings, LivePreview(cls.hidden))
         for place, wrapper in (
             (WrappersMP.DIFFUSION_MODEL, routing),
             (WrappersMP.OUTER_SAMPLE, routing.begin_run),

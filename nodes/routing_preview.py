@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io, ui
 
+from .host.leak_sheet import leak_sheet
 from .host.maps import affinity_sheet, owner_map
 from .host.record import record_of
 
@@ -17,7 +18,7 @@ class MusarRoutingPreview(io.ComfyNode):
             display_name="MUSAR Routing Preview",
             category="MUSAR",
             description="Draws what MUSAR Routing decided in the run that made these samples: which "
-            "subject owned each part of the picture, and how strongly each phrase called.",
+            "subject owned each part of the picture, how strongly each phrase called, and what leaked.",
             search_aliases=["routing map", "attention map", "owner map", "affinity"],
             inputs=[
                 io.Model.Input("model", tooltip="The model that the sampler used."),
@@ -36,6 +37,11 @@ class MusarRoutingPreview(io.ComfyNode):
                     display_name="affinity",
                     tooltip="How strongly each subject's phrase called each part: a row for each "
                     "subject, a column for each step.",
+                ),
+                io.Image.Output(
+                    display_name="leak",
+                    tooltip="How much of each subject's part attended to which reference, where leak is on "
+                    "in MUSAR Routing.",
                 ),
             ],
         )
@@ -69,4 +75,5 @@ class MusarRoutingPreview(io.ComfyNode):
         pictures = [None] * count if image is None else [image[min(i, len(image) - 1)] for i in range(count)]
         maps = torch.cat([owner_map(record, names, i, pictures[i]) for i in range(count)])
         sheets = torch.cat([affinity_sheet(record, names, i) for i in range(count)])
-        return io.NodeOutput(maps, sheets, ui=ui.PreviewImage(maps, cls=cls))
+        leaks = torch.cat([leak_sheet(record, names, i) for i in range(count)])
+        return io.NodeOutput(maps, sheets, leaks, ui=ui.PreviewImage(maps, cls=cls))

@@ -23,6 +23,7 @@ import aiohttp
 ROOT = Path(__file__).resolve().parents[1]
 PACKS = {"comfyui-musar": ROOT, "musar-demo": ROOT / "demo" / "comfy_pack"}
 
+WATCHES = {"type": "feature_flags", "data": {"supports_preview_metadata": True}}
 Progress = Callable[[str, int, int], None]  # node id, step, of steps
 
 
@@ -37,6 +38,7 @@ class Result:
     images: dict[str, list[bytes]] = field(default_factory=dict)  # node id -> PNG files
     outputs: dict = field(default_factory=dict)  # node id -> UI output
     texts: list[str] = field(default_factory=list)  # what nodes showed while running
+    previews: dict[str, list[bytes]] = field(default_factory=dict)  # node id -> PNG files shown meanwhile
 
 
 class ComfyServer:
@@ -110,13 +112,17 @@ class ComfyServer:
         async with aiohttp.ClientSession() as session:
             url = f"http://{self.address}/ws?clientId={client}"
             async with session.ws_connect(url, max_msg_size=0) as socket_:
+                await socket_.send_json(WATCHES)
                 await socket_.receive()  # the greeting: from now on nothing is missed
                 prompt_id = await asyncio.to_thread(self._queue, prompt, client)
                 async for message in socket_:
                     if message.type is aiohttp.WSMsgType.BINARY:
+                        size = int.from_bytes(message.data[4:8])
+                        head, body = message.data[8 : 8 + size], message.data[8 + size :]
                         if message.data[:4] == b"\0\0\0\3":  # text a node shows
-                            size = int.from_bytes(message.data[4:8])
-                            result.texts.append(message.data[8 + size :].decode())
+                            result.texts.append(body.decode())
+                        elif message.data[:4] == b"\0\0\0\4":  # a picture a node shows
+                            result.previews.setdefault(json.loads(head)["node_id"], []).append(body)
                         continue
                     event = json.loads(message.data)
                     data = event["data"]

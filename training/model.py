@@ -44,9 +44,7 @@ class Trained(nn.Module):
         self.router = Router(flux)
         self.variant, self.wiring = variant, wiring
 
-    def forward(
-        self, batch: Batch, noisy: Tensor, time: Tensor, guidance: float | None = None
-    ) -> Tensor:
+    def forward(self, batch: Batch, noisy: Tensor, time: Tensor, guidance: float | None = None) -> Tensor:
         """noisy [B,n,64] at time [B] (1 is noise) -> velocity [B,n,64].
 
         `guidance` is for drawing: what is trained with stands in the wiring.

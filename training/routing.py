@@ -28,13 +28,13 @@ class Routes:
     places: dict[int, int] = field(default_factory=dict)  # of layers, in the order of the call
     sums: list[Tensor] = field(default_factory=list)  # of affinities, up to each layer
 
-    def owner(self, layer: int, q: Tensor, k: Tensor) -> Tensor | None:
+    def owner(self, layer: nn.Module, q: Tensor, k: Tensor) -> Tensor | None:
         """int64 [B,n]. A layer that runs again, in the backward pass of a checkpoint, gets the same."""
         if not (self.dynamic and self.layout.count):
             return None
         with torch.no_grad():
             total = affinity(q, k, self.layout, self.phrases)
-            place = self.places.setdefault(layer, len(self.places))
+            place = self.places.setdefault(id(layer), len(self.places))
             if self.accumulate and place:
                 total = self.sums[place - 1] + total
             self.sums[place : place + 1] = [total]
@@ -51,7 +51,7 @@ class Router:
         self.routes: Routes | None = None
         flux.set_attn_processor(RoutedProcessor(self))
 
-    def attention(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def attention(self, layer: nn.Module, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """All [B,H,L,D]."""
         routes = self.routes
         if routes is None:
@@ -62,7 +62,7 @@ class Router:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=routes.dense.mask(owner))
 
     @torch.compiler.disable  # one compiled block serves all layers, and only this part knows which it is
-    def owner(self, layer: int, q: Tensor, k: Tensor) -> Tensor | None:
+    def owner(self, layer: nn.Module, q: Tensor, k: Tensor) -> Tensor | None:
         return self.routes.owner(layer, q, k)
 
 
@@ -95,7 +95,7 @@ class RoutedProcessor:
             q = apply_rotary_emb(q, image_rotary_emb, sequence_dim=1)
             k = apply_rotary_emb(k, image_rotary_emb, sequence_dim=1)
         q, k, v = (t.transpose(1, 2) for t in (q, k, v))  # B L H D -> B H L D
-        out = self.router.attention(id(attn), q, k, v).transpose(1, 2).flatten(2).to(hidden_states.dtype)
+        out = self.router.attention(attn, q, k, v).transpose(1, 2).flatten(2).to(hidden_states.dtype)
         if encoder_hidden_states is None:
             return out
         text, image = out.split([encoder_hidden_states.shape[1], hidden_states.shape[1]], 1)

@@ -7,7 +7,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ...musar_attention import owner_of
+from ...musar_attention import StepRecord, owner_of
 from .keys import TOKEN
 from .record import RunRecord
 
@@ -27,8 +27,19 @@ def colour_of(k: int) -> tuple[int, int, int]:
 
 def owner_map(record: RunRecord, names: list[str], batch: int, image: Tensor | None = None) -> Tensor:
     """[1,H,W,3]: owners over the whole run, over the picture (or blank), with a legend below."""
-    rows, columns = record.layout.target
-    owned = torch.stack([step.owned[batch].float() for step in record.steps.values()]).mean(0)
+    return tensor(draw_owners(list(record.steps.values()), record.layout.target, names, batch, image))
+
+
+def draw_owners(
+    steps: list[StepRecord],
+    target: tuple[int, int],
+    names: list[str],
+    batch: int,
+    image: Tensor | None = None,
+) -> Image.Image:
+    """Owners in most layers of these steps; `target` is rows and columns of tokens."""
+    rows, columns = target
+    owned = torch.stack([step.owned[batch].float() for step in steps]).mean(0)
     owner = owner_of(owned).view(rows, columns).numpy()
     palette = np.array([colour_of(k) for k in range(-1, len(names))], np.float32)
 
@@ -43,7 +54,7 @@ def owner_map(record: RunRecord, names: list[str], batch: int, image: Tensor | N
         for k, name in enumerate(["nobody", *names], start=-1)
         if k >= 0 or shares[0] > 0
     ]
-    return _tensor(_above(drawn, _legend(entries, drawn.width)))
+    return _above(drawn, _legend(entries, drawn.width))
 
 
 def affinity_sheet(record: RunRecord, names: list[str], batch: int) -> Tensor:
@@ -56,12 +67,12 @@ def affinity_sheet(record: RunRecord, names: list[str], batch: int) -> Tensor:
     shown = sorted({round(i) for i in np.linspace(0, len(steps) - 1, min(STEPS, len(steps)))})
     side = max(96, columns * 4)
     size = (side, round(side * rows / columns))
-    label = max(int(_font(15).getlength(name)) for name in names) + 2 * MARGIN
+    label = max(int(font(15).getlength(name)) for name in names) + 2 * MARGIN
     sheet = Image.new("RGB", (label + len(shown) * (side + 4), LEGEND + len(names) * (size[1] + 4)), PAGE)
     pen = ImageDraw.Draw(sheet)
     for x, step in enumerate(shown):
         left = label + x * (side + 4)
-        pen.text((left, 6), f"step {step + 1}", INK, _font(15))
+        pen.text((left, 6), f"step {step + 1}", INK, font(15))
         heat = steps[step].affinity[batch].float()
         heat = (heat / heat.max().clamp(min=1e-8)).view(rows, columns, -1).numpy()
         for k in range(len(names)):
@@ -73,15 +84,15 @@ def affinity_sheet(record: RunRecord, names: list[str], batch: int) -> Tensor:
                 outline=FADED,
             )
     for k, name in enumerate(names):
-        pen.text((MARGIN, LEGEND + k * (size[1] + 4) + size[1] // 2 - 8), name, INK, _font(15))
-    return _tensor(sheet)
+        pen.text((MARGIN, LEGEND + k * (size[1] + 4) + size[1] // 2 - 8), name, INK, font(15))
+    return tensor(sheet)
 
 
 def _legend(entries: list[tuple[tuple[int, int, int], str]], width: int) -> Image.Image:
     """Swatches with words, in as many lines as they need."""
-    font, places, x, y = _font(16), [], MARGIN, 6
+    face, places, x, y = font(16), [], MARGIN, 6
     for colour, words in entries:
-        long = 28 + int(font.getlength(words)) + 2 * MARGIN
+        long = 28 + int(face.getlength(words)) + 2 * MARGIN
         if x > MARGIN and x + long > width:
             x, y = MARGIN, y + LEGEND
         places.append((x, y, colour, words))
@@ -90,7 +101,7 @@ def _legend(entries: list[tuple[tuple[int, int, int], str]], width: int) -> Imag
     pen = ImageDraw.Draw(strip)
     for x, y, colour, words in places:
         pen.rectangle((x, y, x + 18, y + 18), fill=colour)
-        pen.text((x + 26, y - 1), words, INK, font)
+        pen.text((x + 26, y - 1), words, INK, face)
     return strip
 
 
@@ -108,9 +119,9 @@ def _grey(image: Tensor, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(small, np.float32)[..., None].repeat(3, -1)
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.load_default(size=size)
 
 
-def _tensor(image: Image.Image) -> Tensor:
+def tensor(image: Image.Image) -> Tensor:
     return torch.from_numpy(np.asarray(image, np.float32) / 255)[None]

@@ -20,16 +20,20 @@ class RunRecord:
         self.layout: TokenLayout | None = None
         self.steps: dict[float, StepRecord] = {}
 
-    def add(self, plan: Plan, layout: TokenLayout, tally: Tally, options: dict) -> None:
-        """What one call of the model decided, for the positive conditioning's part of the batch."""
+    def add(self, plan: Plan, layout: TokenLayout, tally: Tally, options: dict) -> bool:
+        """What one call of the model decided, for the positive conditioning's part of the batch.
+
+        False: it decided nothing there.
+        """
         kinds = options.get("cond_or_uncond", [POSITIVE])
         if tally.layers == 0 or POSITIVE not in kinds:
-            return
+            return False
         each = len(tally.owned) // len(kinds)
         first = kinds.index(POSITIVE) * each
         sigma = options.get("sigmas")
         self.plan, self.layout = plan, layout
         self.steps[0.0 if sigma is None else float(sigma[0])] = tally.result(slice(first, first + each))
+        return True
 
 
 def record_of(model: ModelPatcher) -> RunRecord | None:

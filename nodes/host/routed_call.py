@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...musar_attention import (
+    Leak,
     SubjectTokens,
     Tally,
     TokenLayout,
@@ -18,6 +19,7 @@ from ...musar_attention import (
     inside_boxes,
     phrase_weights,
     reference_ids,
+    reference_marks,
     routed_attention,
 )
 from .boxes import OFF_CANVAS
@@ -129,7 +131,7 @@ class RoutedCall:
             )
         options = kwargs.get("transformer_options", {})
         self.attended.add((options.get("block_type"), options.get("block_index")))
-        static, dynamic = self._switches(options)
+        static, dynamic, leak = self._switches(options)
         batch, _, _, depth = q.shape
 
         def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -137,33 +139,34 @@ class RoutedCall:
             return out.view(len(q), -1, heads, depth).transpose(1, 2)  # B L (H D) -> B H L D
 
         owner = None
-        if dynamic:
+        if dynamic or leak:
             here = affinity(q, k, self.layout, self.phrases)
             so_far = self.tally.name(here)
             owner = assign(so_far if self.settings.accumulate else here, self.allowed)
             self.tally.own(owner)
-        out = routed_attention(
-            q,
-            k,
-            v,
-            self.layout,
-            owner,
-            static,
-            attend,
-            None if mask is None else additive(mask, q.dtype),
-            [s.strength for s in self.plan.subjects],
-        )
+
+        def along(v: Tensor) -> Tensor:
+            bias = None if mask is None else additive(mask, q.dtype)
+            strength = [s.strength for s in self.plan.subjects]
+            routes = owner if dynamic else None
+            return routed_attention(q, k, v, self.layout, routes, static, attend, bias, strength)
+
+        if leak:
+            self.tally.leak = (
+                Leak.of(along(reference_marks(v, self.layout)), owner, self.layout) + self.tally.leak
+            )
+        out = along(v)
         return out.transpose(1, 2).reshape(batch, length, heads * depth)  # B H L D -> B L (H D)
 
-    def _switches(self, options: dict) -> tuple[bool, bool]:
-        """Static and dynamic, both off outside the windows of steps and blocks."""
+    def _switches(self, options: dict) -> tuple[bool, bool, bool]:
+        """Static, dynamic and leak, all off outside the windows of steps and blocks."""
         block = options.get("block_index", 0)
         if options.get("block_type") == "single":
             block += self.doubles
         first, last = self.settings.blocks
         if not (self.in_window and first <= block <= last):
-            return False, False
-        return self.settings.static, self.settings.dynamic
+            return False, False, False
+        return self.settings.static, self.settings.dynamic, self.settings.leak
 
     def require_routed(self) -> None:
         """A picture that was not routed must not pass for one that was."""

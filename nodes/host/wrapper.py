@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .keys import PLAN, tokens_of
 from .layout_now import laid_out
+from .live import LivePreview
 from .masks import extend_mask
 from .plan import Plan
 from .record import RunRecord
@@ -30,6 +31,7 @@ class Settings:
     sigmas: tuple[float, float]  # from … to, falling
     blocks: tuple[int, int]  # first … last
     accumulate: bool = True  # owners by the affinity of all layers so far
+    leak: bool = False  # measure what each region's attention goes to
 
 
 OFF = Settings(False, False, (float("inf"), 0.0), (0, 0))  # lays out and routes nothing
@@ -38,8 +40,8 @@ OFF = Settings(False, False, (float("inf"), 0.0), (0, 0))  # lays out and routes
 class Routing:
     """The wrapper. Conditioning without a plan goes through untouched."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, live: LivePreview | None = None) -> None:
+        self.settings, self.live = settings, live
         self.record = RunRecord()
 
     def begin_run(self, executor: WrapperExecutor, *args: Any, **kwargs: Any) -> Any:
@@ -88,7 +90,8 @@ class Routing:
         with laid_out(layout):
             out = rest.execute(x, timestep, context, y, guidance, ref_latents, control, options, **kwargs)
         call.require_routed()
-        self.record.add(plan, layout, call.tally, options)
+        if self.record.add(plan, layout, call.tally, options) and self.live:
+            self.live.show(self.record)
         return out
 
     def _refuse(self, plan: Plan, x: Tensor, references: list[Tensor], method: str) -> None:

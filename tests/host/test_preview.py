@@ -60,7 +60,7 @@ def test_the_map_is_of_the_picture_and_changes_nothing(flux, condition, route, s
     model, positive = route(flux), condition(PROMPT, "dog", "robot")
     before = sample(model, positive)
     image = torch.rand(1, 96, 80, 3)
-    maps, affinity = preview(model, before, image=image)
+    maps, affinity, _ = preview(model, before, image=image)
     assert maps.shape[0] == affinity.shape[0] == 1 and maps.shape[-1] == 3
     assert maps.shape[2] >= 400 and 0 <= maps.min() and maps.max() <= 1
     again = preview(model, before, image=image)
@@ -73,7 +73,7 @@ def test_the_map_shows_who_owns_what(flux, condition, route, sample, preview, re
     maps_of = pack("nodes.host.maps")
     model = route(flux)
     samples = sample(model, condition(PROMPT, "dog", "robot"), size=(96, 80))
-    maps, _ = preview(model, samples)
+    maps, *_ = preview(model, samples)
     owned = torch.stack([s.owned[0].float() for s in record(model).steps.values()]).mean(0)
     owner = torch.cat([255 - owned.sum(-1, keepdim=True), owned], -1).argmax(-1) - 1
     side = maps.shape[2] // 5
@@ -88,7 +88,7 @@ def test_the_map_shows_who_owns_what(flux, condition, route, sample, preview, re
 def test_a_map_for_each_picture_of_a_batch(flux, condition, route, sample, preview):
     model = route(flux)
     samples = sample(model, condition(PROMPT, "dog", "robot"), batch=3)
-    maps, affinity = preview(model, samples, image=torch.rand(3, 96, 80, 3))
+    maps, affinity, _ = preview(model, samples, image=torch.rand(3, 96, 80, 3))
     assert len(maps) == len(affinity) == 3
     assert not torch.equal(maps[0], maps[1])
 
@@ -120,3 +120,19 @@ def test_what_cannot_be_drawn_is_said(flux, condition, route, sample, preview, s
         samples = torch.zeros(2, 16, 12, 10)
     with pytest.raises(ValueError, match=re.escape(sentence)):
         preview(model, samples)
+
+
+@pytest.mark.parametrize("dynamic", [True, False])
+def test_leak_is_measured_and_changes_nothing(flux, condition, route, sample, preview, record, dynamic):
+    positive = condition(PROMPT, "dog", "robot")
+    plain, measured = (route(flux, False, dynamic, leak=leak) for leak in (False, True))
+    samples = sample(measured, positive, batch=2)
+    assert torch.equal(samples, sample(plain, positive, batch=2))
+    leaks = [step.leak.shares for step in record(measured).steps.values()]
+    for shares in leaks:
+        own, other = shares.diagonal(dim1=1, dim2=2), shares.flip(-1).diagonal(dim1=1, dim2=2)
+        assert (own.nan_to_num(1) > 0).all()
+        assert (other.nan_to_num(0) == 0).all() if dynamic else (other.nan_to_num(1) > 0).all()
+    assert preview(measured, samples)[2].shape[2] > 300
+    if dynamic:
+        assert preview(plain, sample(plain, positive))[2].shape[1] == 44, "a sentence, no table"

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from demo.comfy_host import use_comfy
-from demo.pictures import write_references
+from demo.references import write_references
 from demo.stand_ins import with_small_models
 from demo.tiny import write_models
 from tools.comfy_server import ROOT, ComfyServer, host_from_environment
@@ -45,7 +45,7 @@ def small():
 
 @pytest.fixture
 def edited(small):
-    """edited(("MusarSubject.phrase", "cat")): the two-subject prompt with inputs changed; None
+    """edited(("MusarSubject.phrase", "hat")): the two-subject prompt with inputs changed; None
     takes one away, and `add` brings nodes in."""
 
     def edit(*changes, add=None):

@@ -22,9 +22,9 @@ CANVAS = [("MusarConditioning.canvas_width", 512), ("MusarConditioning.canvas_he
 
 BAD = {
     "phrase that the prompt lacks": (
-        [("MusarSubject.phrase", "cat")],
+        [("MusarSubject.phrase", "hat")],
         {},
-        ("subject_1", "'cat'", "does not contain it", "Change the phrase"),
+        ("subject_1", "'hat'", "does not contain it", "Change the phrase"),
     ),
     "phrase of punctuation": ([("MusarSubject.phrase", "?!")], {}, ("subject_1", "no letter or digit")),
     "subject without words": ([("MusarSubject.phrase", "")], {}, ("phrase and prompt are both empty",)),
@@ -45,7 +45,7 @@ BAD = {
         {},
         ("FLUX.1 Fill", "Use FLUX.1 dev, schnell or Kontext"),
     ),
-    "missing file": ([("LoadImage.image", "cat.png")], {}, ("cat.png",)),
+    "missing file": ([("LoadImage.image", "hat.png")], {}, ("hat.png",)),
 }
 
 

@@ -1,12 +1,14 @@
 """What a client of the API gets: the nodes, a picture for every shipped prompt, a run it can stop."""
 
 import io
+import json
 import threading
 
 import pytest
 from PIL import Image
 
 from tools.comfy_server import ROOT, Refused
+from tools.workflows.graphs import every_graph
 
 PROMPTS = sorted(f.stem for f in (ROOT / "workflows" / "api").glob("*.json"))
 
@@ -31,25 +33,35 @@ def test_nodes_are_listed(server):
         assert server.get(f"/extensions/comfyui-musar/docs/{node_id}.md").startswith(b"# ")
 
 
-def test_there_are_prompts_for_two_and_three_subjects_on_dev_and_kontext():
-    assert PROMPTS == [
-        "three_subjects_kontext",
-        "three_subjects_uno",
-        "two_subjects_kontext",
-        "two_subjects_uno",
-    ]
+def test_the_shipped_prompts_are_what_make_workflows_writes():
+    graphs = {graph.name: graph.prompt for graph in every_graph()}
+    assert sorted(graphs) == PROMPTS
+    for name, prompt in graphs.items():
+        assert json.loads((ROOT / "workflows" / "api" / f"{name}.json").read_text()) == prompt
 
 
 @pytest.mark.parametrize("name", PROMPTS)
 def test_shipped_prompt_draws(server, small, name):
     steps = []
     before = len(server.log.read_text())
-    result = server.run(small(name), lambda node, step, of: steps.append((step, of)))
-    assert opened(result).size == (96, 96)
-    assert (2, 2) in steps
+    prompt = small(name)
+    subjects = sum(node["class_type"] == "MusarSubject" for node in prompt.values())
+    result = server.run(prompt, lambda node, step, of: steps.append((step, of)))
+    pictures = [Image.open(io.BytesIO(file)) for file in result.images["81"]]
+    assert len(pictures) == (4 if name == "batch_of_four_uno" else 1)
+    assert {picture.size for picture in pictures} == {(128, 128) if "image_to" in name else (96, 96)}
+    assert any(step == of for step, of in steps)
     log = server.log.read_text()[before:]
     assert "Traceback" not in log and "ERROR" not in log
-    assert result.texts == [f"{'three' in name and 3 or 2} subjects, routed"]
+    assert result.texts == [f"{subjects} subjects, routed"]
+
+
+def test_the_owner_map_is_shown_step_by_step(server, small):
+    prompt = small("two_subjects_uno", steps=3)
+    (routing,) = (i for i, node in prompt.items() if node["class_type"] == "MusarRouting")
+    shown = server.run(prompt).previews[routing]
+    assert len(shown) == 3
+    assert all(Image.open(io.BytesIO(file)).width >= 400 for file in shown)
 
 
 def test_batch_with_a_zeroed_negative(server, edited):

@@ -1,0 +1,89 @@
+"""docs/results.md: the table, the differences, and a sheet like the paper's Figure 8."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from tools.comfy_server import ROOT
+from tools.report import write_section
+from tools.sheet import Cell, save_sheet
+
+from ..sprites.palette import picture
+from .cases import CELLS, Case, cases
+from .score import figures
+from .table import Scores, differences, table
+from .variants import SETTINGS, Variant
+
+COMMAND = "make ablation"
+PAGE = ROOT / "docs" / "results.md"
+SHEET = "images/ablation.png"
+ROWS = [cell for cell in CELLS if cell[0] > 1]
+
+
+def write_report(variants: Sequence[Variant]) -> None:
+    scores: dict[str, Scores] = {v.name: json.loads(v.scores.read_text()) for v in variants}
+    settings = SETTINGS["judge"]
+    lines = [
+        f"{settings['prompts']} prompts with looks never trained on × {settings['seeds']} seeds a cell, "
+        f"drawn by the trainer's sampler: {settings['steps']} steps, cfg {settings['cfg']:g}. Means, with "
+        "95 % intervals by bootstrap over prompts. Each variant is one training run, so the intervals "
+        "say nothing about another run's luck.",
+        "",
+        *table(scores),
+    ]
+    write_section(PAGE, "Four variants", COMMAND, lines)
+    write_section(PAGE, "What each part is worth", COMMAND, differences(scores))
+    write_section(PAGE, "How long each was trained", COMMAND, trained(variants))
+    sheet(variants)
+
+
+def trained(variants: Sequence[Variant]) -> list[str]:
+    lines = [
+        "| variant | steps | minutes | ranks | static | dynamic | data of its stages |",
+        "|---" * 7 + "|",
+    ]
+    for v in variants:
+        config, facts = v.config, v.training
+        ranks = ", ".join(f"{branch} {rank}" for branch, rank in config["variant"]["ranks"].items())
+        routing = (("off", "on")[config["variant"][kind]] for kind in ("static", "dynamic"))
+        stages = "; ".join(f"{s['steps']}: {_mix(s['mix'])}" for s in config["stages"])
+        cells = (v.name, facts["step"], facts["minutes"], ranks, *routing, stages)
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _mix(shares: dict[str, float]) -> str:
+    total = sum(shares.values())
+    return " + ".join(f"{share / total:.0%} {mode}" for mode, share in shares.items())
+
+
+def sheet(variants: Sequence[Variant]) -> None:
+    """A row a cell of the table: its first case and seed, not its best."""
+    asked = [cases(*cell, SETTINGS["judge"]["prompts"])[0] for cell in ROWS]
+    rows: list[list[Cell]] = [[(case.words, _references(case))] for case in asked]
+    for variant in [*variants[1:], variants[0]]:
+        drawn = {i: cells for i, _, cells in variant.artist().draw(asked, 1)}
+        for i, case in enumerate(asked):
+            rows[i].append((_caption(variant, drawn[i], case), picture(drawn[i], 6)))
+    save_sheet(PAGE.parent / SHEET, rows)
+    names = ", ".join(v.name for v in [*variants[1:], variants[0]])
+    lines = [
+        f"The first prompt of each cell, first seed. From left to right: the references, {names}.",
+        "",
+        f"![The variants side by side]({SHEET})",
+    ]
+    write_section(PAGE, "Seen", COMMAND, lines)
+
+
+def _caption(variant: Variant, cells: np.ndarray, case: Case) -> str:
+    found = figures(cells, case.request)
+    leak = "–" if found["leak"] is None else f"{found['leak']:.0%}"
+    return f"{variant.name}: identity {found['identity']:.0%}, leak {leak}"
+
+
+def _references(case: Case) -> np.ndarray:
+    images = [r.image for r in case.example.references]
+    return np.concatenate(images, 1)

@@ -1,0 +1,32 @@
+"""The pictures that the shipped workflows ask for, as Sprites has them: a cat, a robot, a ball, a scene."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from .sprites.palette import picture
+from .sprites.scene import Scene, columns_for, pick_identity, place_subjects, reference
+
+FILES = {"cat.png": "cat", "robot.png": "robot", "ball.png": "ball", "cat_2.png": "cat"}
+SCENE = "scene.png"  # to start from
+
+
+def write_references(folder: Path, side: int = 64) -> list[Path]:
+    """Looks that were never drawn in training, without a colour in common."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng, taken, files = np.random.default_rng(41), set(), []
+    for name, kind in FILES.items():
+        while True:
+            identity = pick_identity(rng, kind, held=True)
+            if not {identity.first, identity.second} & taken:
+                break
+        taken |= {identity.first, identity.second}
+        image = Image.fromarray(picture(reference(kind, identity)))
+        files.append(folder / name)
+        image.resize((side, side), Image.Resampling.NEAREST).save(files[-1])
+    subjects = place_subjects(rng, ["cat", "robot"], 2)
+    Image.fromarray(picture(Scene("on the beach", subjects, columns_for(2)).cells())).save(folder / SCENE)
+    return files

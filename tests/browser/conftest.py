@@ -1,0 +1,67 @@
+"""Chromium on a real ComfyUI server, with the models of Sprites under the names the workflows ask for."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from demo.painter import FLUX, MODELS, TEXT, VAE
+from demo.references import write_references
+from tools.browser import Browser
+from tools.comfy_server import ROOT, ComfyServer, host_from_environment
+
+WORKFLOWS = sorted(file.stem for file in (ROOT / "workflows").glob("*.json"))
+ALL_TOKENS = ROOT / "demo" / "ablation" / "results" / "no_mitigation.safetensors"  # as UNO's LoRA is
+FILES = {
+    "diffusion_models/flux1-dev.safetensors": MODELS / FLUX,
+    "diffusion_models/flux1-dev-kontext_fp8_scaled.safetensors": MODELS / FLUX,
+    "vae/ae.safetensors": MODELS / VAE,
+    "text_encoders/clip_l.safetensors": MODELS / TEXT,
+    "text_encoders/t5xxl_fp16.safetensors": MODELS / TEXT,
+    "loras/uno_dit_lora.safetensors": ALL_TOKENS,
+}
+
+
+def pytest_configure(config):
+    if not os.environ.get("COMFYUI_PATH"):
+        pytest.exit("COMFYUI_PATH is not set: run `make test-browser`, which fetches ComfyUI.", 2)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    base = tmp_path_factory.mktemp("comfy")
+    for name, file in FILES.items():
+        link = base / "models" / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(file)
+    write_references(base / "input")
+    comfy, python = host_from_environment()
+    with ComfyServer(base, comfy, python) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser(server):
+    with Browser(f"http://{server.address}") as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser):
+    """A page of its own, with an empty canvas."""
+    browser.open()
+    yield browser.page
+    browser.page.context.close()
+
+
+@pytest.fixture
+def shipped():
+    """shipped("two_subjects_uno"): the file in UI form, and its prompt."""
+
+    def load(name):
+        files = (ROOT / "workflows" / f"{name}.json", ROOT / "workflows" / "api" / f"{name}.json")
+        return tuple(json.loads(file.read_text()) for file in files)
+
+    return load

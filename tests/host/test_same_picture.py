@@ -1,0 +1,122 @@
+"""The shipped dual LoRA draws the same picture in ComfyUI and with the trainer's own sampler."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import training.routing
+from demo.painter import FILES, FLUX, LORA, MODELS, TEXT, VAE
+from demo.sprites.identity import all_identities
+from demo.sprites.palette import picture
+from demo.sprites.scene import reference
+from training.base import load_base
+from training.batch import collate, encode_example, pack, unpack
+from training.data.example import Example, Reference
+from training.draw import draw, nothing_said
+from training.encoders.sprites import SpritesEncoder
+from training.model import Trained, Variant, Wiring
+
+STEPS, CFG, SEED = 8, 2.0, 5
+WISHES = [
+    ("a cat next to a robot on the beach", ("a cat", "a robot"), 22, 16),
+    ("a duck, another duck and a boat at night", ("a duck", "another duck", "a boat"), 22, 16),
+]
+
+
+@pytest.fixture(scope="module")
+def trained():
+    ranks = {"subject": 64, "noise": 4}
+    model = Trained(load_base(MODELS / FLUX), Variant(ranks=ranks), Wiring(guidance=3.5))
+    model.lora.load_exported(load_file(FILES[f"loras/{LORA}"]))
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def hosted(call, files):
+    for name, file in FILES.items():
+        folder, name = name.split("/")
+        (getattr(files, folder) / name).symlink_to(file)
+    model = call("UNETLoader", unet_name=FLUX, weight_dtype="default")[0]
+    model = call(
+        "MusarDualLora",
+        model=model,
+        subject_lora=LORA,
+        noise_lora="none",
+        subject_strength=1.0,
+        noise_strength=1.0,
+    )[0]
+    vae = call("VAELoader", vae_name=VAE)[0]
+    clip = call("MusarDemoTextEncoder", text_encoder=TEXT)[0]
+    return model, vae, clip
+
+
+def example(words, names, columns, rows):
+    looks = all_identities()
+    references = []
+    for k, name in enumerate(names):
+        kind = name.split()[-1]
+        before = sum(n.split()[-1] == kind for n in names[:k])
+        image = picture(reference(kind, looks[40 * k + 7]))
+        references.append(Reference(image, name, kind, before))
+    return Example(words, tuple(references), picture(np.zeros((rows, columns), int)))
+
+
+def condition(call, vae, clip, example):
+    subjects = {
+        f"subject_{k}": call(
+            "MusarSubject",
+            image=torch.from_numpy(r.image).float()[None] / 255,
+            phrase=r.phrase,
+            prompt=r.words,
+            strength=1.0,
+        )[0]
+        for k, r in enumerate(example.references, 1)
+    }
+    return call(
+        "MusarConditioning",
+        clip=clip,
+        vae=vae,
+        prompt=example.prompt,
+        subjects=subjects,
+        reference_size=64,
+        positions="diagonal",
+        guidance=3.5,
+    )[0]
+
+
+@pytest.mark.parametrize("wish", WISHES, ids=lambda w: w[0])
+def test_host_and_trainer_draw_the_same_picture(
+    call, hosted, trained, route, sample, owners, monkeypatch, wish
+):
+    import comfy.sample
+
+    model, vae, clip = hosted
+    asked = example(*wish)
+    positive = condition(call, vae, clip, asked)
+    negative = call("CLIPTextEncode", clip=clip, text="")[0]
+    latent = torch.zeros(1, 16, *(side // 8 for side in asked.target.shape[:2]))
+    out = sample(
+        route(model), positive, negative, latent={"samples": latent}, steps=STEPS, cfg=CFG, seed=SEED
+    )
+    inside = model.model.process_latent_in
+
+    # the trainer's own words and noise; references as the host's VAE encoded them
+    encoder = SpritesEncoder(MODELS, Path(os.environ["COMFYUI_PATH"]))
+    encoded = [pack(inside(r))[0] for r in positive[0][1]["reference_latents"]]
+    batch = collate([encode_example(asked, encoder)])
+    for condition_, image in zip(batch.conditions, encoded):
+        condition_.image.copy_(image)
+    noise = pack(comfy.sample.prepare_noise(latent, SEED))
+    left = iter(owners.seen)
+    monkeypatch.setattr(training.routing, "assign", lambda affinity: next(left))
+    silent = nothing_said(batch, encoder.prompt(""))
+    ours = unpack(draw(trained, batch, noise, STEPS, silent, CFG), batch.size[0])
+
+    host, trainer = (vae.decode(x) for x in (out, model.model.process_latent_out(ours)))
+    assert (host - trainer).abs().max() <= 1e-3
+    assert next(left, None) is None
+    assert len(np.unique((host * 255).round().byte().reshape(-1, 3), axis=0)) > 4, "nothing was drawn"

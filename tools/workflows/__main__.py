@@ -1,0 +1,83 @@
+"""`make workflows`: the shipped graphs in API form and in the form that ComfyUI opens, from one source.
+
+The second form is made by ComfyUI's own frontend in a browser: it knows how its nodes are written.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from tools.browser import Browser
+from tools.comfy_server import ROOT, ComfyServer, host_from_environment
+
+from .graphs import Graph, every_graph
+
+FOLDER = ROOT / "workflows"
+GAP = 60  # pixels between nodes
+
+LAY_OUT = """async ([prompt, columns, note, gap]) => {
+  const app = window.app;
+  await app.loadApiJson(prompt, 'graph.json');
+  const graph = app.graph, byId = new Map(graph._nodes.map(n => [String(n.id), n]));
+  let x = 0, highest = 0;
+  for (const ids of columns) {
+    let y = 0, width = 0;
+    for (const id of ids) {
+      const node = byId.get(id);
+      node.size = node.computeSize();
+      node.size[0] = Math.max(node.size[0], node.type === 'MusarConditioning' ? 420 : 300);
+      for (const widget of node.widgets ?? []) {
+        const value = prompt[id].inputs[widget.name];
+        if (value?.__value__) widget.value = value.__value__;
+      }
+      if (['LoadImage', 'SaveImage'].includes(node.type)) node.size[1] = 314;
+      if (node.type === 'CreateBoundingBoxes') node.size = [400, 520];
+      if (node.type === 'MusarRoutingPreview') node.size = [340, 420];
+      node.pos = [x, y];
+      y += node.size[1] + gap;
+      width = Math.max(width, node.size[0]);
+    }
+    x += width + gap;
+    highest = Math.max(highest, y);
+  }
+  const words = LiteGraph.createNode('MarkdownNote');
+  graph.add(words);
+  words.widgets[0].value = note;
+  words.size = [x - gap, 200];
+  words.pos = [0, -260];
+  const made = graph.serialize();
+  made.extra = {};
+  return made;
+}"""
+
+
+def main() -> None:
+    comfy, python = host_from_environment()
+    for graph in every_graph():
+        (FOLDER / "api" / f"{graph.name}.json").write_text(json.dumps(graph.prompt, indent=2) + "\n")
+    with (
+        tempfile.TemporaryDirectory() as base,
+        ComfyServer(Path(base), comfy, python) as server,
+        Browser(f"http://{server.address}") as browser,
+    ):
+        for graph in every_graph():
+            made = browser.page.evaluate(LAY_OUT, [graph.prompt, graph.columns, note(graph), GAP])
+            (FOLDER / f"{graph.name}.json").write_text(json.dumps(made, indent=2) + "\n")
+            print(f"workflows/{graph.name}.json: {len(made['nodes'])} nodes")
+
+
+def note(graph: Graph) -> str:
+    lines = [
+        "Choose your own references in the Load Image nodes, name each subject in the prompt, and write "
+        "that word into its `phrase`. More subjects: connect another MUSAR Subject to the next socket of "
+        "MUSAR Conditioning.",
+        *graph.notes,
+        "Files and folders: README.",
+    ]
+    return "\n\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

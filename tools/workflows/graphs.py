@@ -1,0 +1,237 @@
+"""What each shipped graph is: an API prompt, where its nodes stand, and a note for the reader."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+CAT, ROBOT, BALL = ("cat", "cat.png"), ("robot", "robot.png"), ("ball", "ball.png")
+SECOND_CAT = ("cat", "cat_2.png")
+TWO = "a cat next to a robot on the beach"
+THREE = "a cat, a robot and a ball on the beach"
+SAME = "a cat and another cat on the beach"
+
+
+@dataclass(frozen=True)
+class Base:
+    """Published weights that read references, and how they want to be used."""
+
+    name: str
+    model: str
+    lora: str | None
+    positions: str
+    reference_size: int
+    guidance: float
+    steps: int
+    side: int
+    note: str
+
+
+UNO = Base(
+    "uno",
+    "flux1-dev.safetensors",
+    "uno_dit_lora.safetensors",
+    "diagonal",
+    320,
+    4.0,
+    25,
+    704,
+    "UNO's LoRA teaches FLUX.1-dev to read references. It was trained seeing everything, so `static` is "
+    "off; references lie on the `diagonal`, 320 pixels long (512 if there is one alone).",
+)
+KONTEXT = Base(
+    "kontext",
+    "flux1-dev-kontext_fp8_scaled.safetensors",
+    None,
+    "index",
+    512,
+    2.5,
+    20,
+    1024,
+    "FLUX.1 Kontext reads references by itself. It was trained seeing everything, so `static` is off, "
+    "and its references count by `index`.",
+)
+
+
+@dataclass
+class Graph:
+    name: str
+    prompt: dict[str, dict] = field(default_factory=dict)
+    columns: list[list[str]] = field(default_factory=list)  # ids, from left to right
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, number: str, kind: str, title: str, column: int, **inputs: Any) -> list:
+        """The node's first output."""
+        self.prompt[number] = {"class_type": kind, "inputs": inputs, "_meta": {"title": title}}
+        while len(self.columns) <= column:
+            self.columns.append([])
+        self.columns[column].append(number)
+        return [number, 0]
+
+
+def draw(
+    name: str,
+    base: Base,
+    subjects: list[tuple[str, str]],
+    words: str,
+    batch: int = 1,
+    boxes: list[dict] | None = None,
+    start: str | None = None,
+    watched: bool = False,
+) -> Graph:
+    """Every shipped graph is this one with a little more."""
+    g = Graph(name)
+    model = g.add("1", "UNETLoader", "Load Diffusion Model", 0, unet_name=base.model, weight_dtype="default")
+    if base.lora:
+        model = g.add(
+            "2",
+            "LoraLoaderModelOnly",
+            "Load LoRA (reads references)",
+            1,
+            model=model,
+            lora_name=base.lora,
+            strength_model=1.0,
+        )
+    routing = {"static": False, "dynamic": True, "start_percent": 0.0, "end_percent": 1.0}
+    routing |= {"start_block": 0, "end_block": 1000, "accumulate": True, "leak": watched}
+    model = g.add("3", "MusarRouting", "MUSAR Routing", 2, model=model, **routing)
+    clip = g.add(
+        "4",
+        "DualCLIPLoader",
+        "DualCLIPLoader",
+        0,
+        clip_name1="clip_l.safetensors",
+        clip_name2="t5xxl_fp16.safetensors",
+        type="flux",
+        device="default",
+    )
+    vae = g.add("5", "VAELoader", "Load VAE", 0, vae_name="ae.safetensors")
+    wired = {}
+    for k, (phrase, file) in enumerate(subjects, 1):
+        image = g.add(f"{k}0", "LoadImage", f"Reference: {phrase}", 0, image=file)
+        wired[f"subjects.subject_{k}"] = g.add(
+            f"{k}1",
+            "MusarSubject",
+            f"Subject: {phrase}",
+            1,
+            image=image,
+            prompt="",
+            phrase=phrase,
+            strength=1.0,
+        )
+    placed = {}
+    if boxes:
+        g.add(
+            "60",
+            "CreateBoundingBoxes",
+            "Where each subject may be",
+            1,
+            width=base.side,
+            height=base.side,
+            editor_state={"__value__": boxes},  # the host takes a bare list of two for a link
+            last_incoming={"__value__": []},
+        )
+        placed = {"boxes": ["60", 1]}
+    positive = g.add(
+        "6",
+        "MusarConditioning",
+        "MUSAR Conditioning",
+        2,
+        clip=clip,
+        vae=vae,
+        prompt=words,
+        **wired,
+        reference_size=base.reference_size,
+        positions=base.positions,
+        guidance=base.guidance,
+        **placed,
+        canvas_width=0,
+        canvas_height=0,
+    )
+    negative = g.add("7", "ConditioningZeroOut", "Negative (unused at CFG 1)", 3, conditioning=positive)
+    latent, denoise = _start(g, base, vae, batch, start)
+    samples = g.add(
+        "9",
+        "KSampler",
+        "KSampler",
+        4,
+        model=model,
+        positive=positive,
+        negative=negative,
+        latent_image=latent,
+        seed=1,
+        steps=base.steps,
+        cfg=1.0,
+        sampler_name="euler",
+        scheduler="simple",
+        denoise=denoise,
+    )
+    picture = g.add("80", "VAEDecode", "VAE Decode", 4, samples=samples, vae=vae)
+    g.add("81", "SaveImage", "Save Image", 5, images=picture, filename_prefix=f"musar/{name}")
+    if watched:
+        g.add(
+            "90",
+            "MusarRoutingPreview",
+            "MUSAR Routing Preview",
+            5,
+            model=model,
+            samples=samples,
+            image=picture,
+        )
+        for output, (number, what) in enumerate((("91", "map"), ("92", "affinity"), ("93", "leak"))):
+            g.add(
+                number,
+                "SaveImage",
+                f"Save {what}",
+                6,
+                images=["90", output],
+                filename_prefix=f"musar/{name}_{what}",
+            )
+    g.notes = [base.note]
+    return g
+
+
+def _start(g: Graph, base: Base, vae: list, batch: int, picture: str | None) -> tuple[list, float]:
+    """Where sampling starts from: nothing, or a picture."""
+    if picture is None:
+        size = {"width": base.side, "height": base.side, "batch_size": batch}
+        return g.add("8", "EmptySD3LatentImage", "Picture size", 3, **size), 1.0
+    image = g.add("70", "LoadImage", "Picture to start from", 2, image=picture)
+    return g.add("71", "VAEEncode", "VAE Encode", 3, pixels=image, vae=vae), 0.85
+
+
+def _box(x: int, y: int, width: int, height: int, words: str) -> dict:
+    """As Create Bounding Boxes keeps it: in pixels of its canvas."""
+    about = {"type": "obj", "text": "", "desc": words, "palette": []}
+    return {"x": x, "y": y, "width": width, "height": height, "metadata": about}
+
+
+def every_graph() -> list[Graph]:
+    pair, three = [CAT, ROBOT], [CAT, ROBOT, BALL]
+    graphs = []
+    for base in (UNO, KONTEXT):
+        graphs += [draw(f"two_subjects_{base.name}", base, pair, TWO)]
+        graphs += [draw(f"three_subjects_{base.name}", base, three, THREE)]
+    same = draw("same_kind_uno", UNO, [CAT, SECOND_CAT], SAME)
+    same.notes.append(
+        "Two subjects of one kind: the prompt names it twice, and each subject's `phrase` is the same word. "
+        "The first subject takes the first one named."
+    )
+    boxes = [_box(32, 176, 288, 480, "cat"), _box(384, 176, 288, 480, "robot")]
+    placed = draw("boxes_uno", UNO, pair, TWO, boxes=boxes)
+    placed.notes.append(
+        "Box 1 is subject 1's, box 2 subject 2's: outside its box a subject owns nothing. Draw them anew "
+        "in Create Bounding Boxes; its width and height are the picture's."
+    )
+    watched = draw("routing_map_uno", UNO, pair, TWO, watched=True)
+    watched.notes.append(
+        "MUSAR Routing Preview shows which part of the picture was whose, how strongly each phrase called "
+        "in each step, and, as `leak` is on, how much attention went to which reference."
+    )
+    repaint = draw("image_to_image_uno", UNO, pair, TWO, start="scene.png")
+    repaint.notes.append(
+        "Starts from a picture of your own: a lower `denoise` keeps more of it. Its size is the result's."
+    )
+    four = draw("batch_of_four_uno", UNO, pair, TWO, batch=4)
+    four.notes.append("Four pictures at once: each has owners of its own. `batch_size` says how many.")
+    return [*graphs, same, placed, watched, repaint, four]
