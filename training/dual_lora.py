@@ -61,6 +61,8 @@ class DualLora(nn.Module):
                 return output
             if everyone is not None:
                 output = output + everyone(inputs[0])
+            if self.layout.count == 0:  # nobody's reference: the branches rest, as they do in ComfyUI
+                return output
             return add_dual_lora(output, inputs[0], self.layout, stream, branches)
 
         return add
