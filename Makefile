@@ -24,21 +24,24 @@ endif
 export COMFYUI_PATH := $(COMFY)
 export COMFYUI_PYTHON := $(PY)
 
-TIERS := core sprites trainer host server
+TIERS := core sprites trainer host server browser
 PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
 .PHONY: help host demo test lint $(TIERS:%=test-%) bench-attention bench-lora \
-  sprites-train sprites-judge diptych-preview train-tools train-estimate ablation
+  sprites-train sprites-judge diptych-preview train-tools train-estimate ablation \
+  workflows screenshots
 
 help:
 	@echo "make demo             pictures of Sprites through a real ComfyUI, into output/"
 	@echo "make test             lint and every test: $(TIERS)"
-	@echo "make test-core        one tier; likewise test-sprites, test-trainer, test-host, test-server"
+	@echo "make test-core        one tier; likewise test-sprites, test-trainer, test-host, test-server, test-browser"
 	@echo "make host             fetch ComfyUI $(HOST) and its requirements (make demo and make test do it too)"
 	@echo "make bench-attention  measure routed attention, into docs/benchmarks.md"
 	@echo "make bench-lora       measure the dual LoRA, likewise"
 	@echo "make sprites-train    make the models of Sprites; goes on where it was stopped (SMOKE=1: a few steps)"
 	@echo "make diptych-preview  a contact sheet of training examples; SOURCE=folder FOLDER=… for your own pairs"
+	@echo "make workflows        write the shipped workflows anew, through ComfyUI's own frontend in Chromium"
+	@echo "make screenshots      the pictures of ComfyUI in docs/images"
 	@echo "make ablation         train and judge the paper's variants on Sprites, into docs/results.md (FORCE=1: all anew)"
 	@echo "make train-estimate   memory and arithmetic of training on FLUX.1-dev"
 	@echo "make sprites-judge    judge the judge and the base model, into docs/sprites.md"
@@ -59,7 +62,7 @@ demo: host
 test: lint $(TIERS:%=test-%)
 
 test-tools: train-tools
-	@"$(PY)" -c "import pytest, hypothesis, ruff" || { echo "Tests need more: $(PY) -m pip install pytest hypothesis ruff"; exit 1; }
+	@"$(PY)" -c "import pytest, hypothesis, ruff, playwright" || { echo "Tests need more: $(PY) -m pip install pytest hypothesis ruff playwright"; exit 1; }
 
 train-tools: host
 	@"$(PY)" -c "import diffusers, pyarrow, yaml" || { echo "Training needs more: $(PY) -m pip install diffusers pyarrow pyyaml"; exit 1; }
@@ -86,6 +89,12 @@ sprites-judge: host
 diptych-preview: host
 	@"$(PY)" -m training.data.preview --source $(or $(SOURCE),sprites) --count $(or $(COUNT),6) \
 	  $(if $(FOLDER),--folder "$(FOLDER)")
+
+workflows: test-tools
+	@"$(PY)" -m tools.workflows
+
+screenshots: test-tools
+	SCREENSHOTS="$(CURDIR)/docs/images" $(PYTEST) tests/browser/test_canvas.py
 
 ablation: train-tools
 	@"$(PY)" -m demo.ablation $(if $(FORCE),--force)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -13,14 +14,14 @@ from tools.browser import Browser
 from tools.comfy_server import ROOT, ComfyServer, host_from_environment
 
 WORKFLOWS = sorted(file.stem for file in (ROOT / "workflows").glob("*.json"))
-ALL_TOKENS = ROOT / "demo" / "ablation" / "results" / "no_mitigation.safetensors"  # as UNO's LoRA is
+LORA = MODELS.parent / "ablation" / "results" / "full.safetensors"  # in UNO's place: any file will do
 FILES = {
     "diffusion_models/flux1-dev.safetensors": MODELS / FLUX,
     "diffusion_models/flux1-dev-kontext_fp8_scaled.safetensors": MODELS / FLUX,
     "vae/ae.safetensors": MODELS / VAE,
     "text_encoders/clip_l.safetensors": MODELS / TEXT,
     "text_encoders/t5xxl_fp16.safetensors": MODELS / TEXT,
-    "loras/uno_dit_lora.safetensors": ALL_TOKENS,
+    "loras/uno_dit_lora.safetensors": LORA,
 }
 
 
@@ -54,6 +55,17 @@ def page(browser):
     browser.open()
     yield browser.page
     browser.page.context.close()
+
+
+@pytest.fixture
+def photograph(page, tmp_path):
+    """photograph("help"): the page as it is, into docs/images where `make screenshots` asks for it."""
+    folder = Path(os.environ.get("SCREENSHOTS", tmp_path))
+
+    def take(name, **part):
+        page.screenshot(path=folder / f"{name}.png", **part)
+
+    return take
 
 
 @pytest.fixture

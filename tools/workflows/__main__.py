@@ -33,6 +33,7 @@ LAY_OUT = """async ([prompt, columns, note, gap]) => {
         if (value?.__value__) widget.value = value.__value__;
       }
       if (['LoadImage', 'SaveImage'].includes(node.type)) node.size[1] = 314;
+      if (node.type === 'MusarRouting') node.size[1] += 240;  // room for its map
       if (node.type === 'CreateBoundingBoxes') node.size = [400, 520];
       if (node.type === 'MusarRoutingPreview') node.size = [340, 420];
       node.pos = [x, y];

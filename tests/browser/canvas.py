@@ -1,0 +1,73 @@
+"""What a person does on the canvas, in words of the page."""
+
+import base64
+
+OPEN = "async graph => { await window.app.loadGraphData(graph, true, true, 'shipped') }"
+PROMPT = "async () => (await window.app.graphToPrompt()).output"
+BROKEN = """() => {
+  const graph = window.app.graph, ids = new Set(graph._nodes.map(n => n.id));
+  const unknown = graph._nodes.filter(n => !LiteGraph.registered_node_types[n.type]).map(n => n.type);
+  const links = [...graph.links.values()].filter(l => !ids.has(l.origin_id) || !ids.has(l.target_id));
+  return [unknown, links.length];
+}"""
+DROP = """async ([name, type, data]) => {
+  const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0));
+  const carried = new DataTransfer();
+  carried.items.add(new File([bytes], name, {type}));
+  const canvas = document.querySelector('#graph-canvas');
+  const where = {bubbles: true, cancelable: true, dataTransfer: carried, clientX: 900, clientY: 500};
+  canvas.dispatchEvent(new DragEvent('dragover', where));
+  canvas.dispatchEvent(new DragEvent('drop', where));
+}"""
+SMALL = """() => {
+  const set = (type, values) => {
+    for (const node of window.app.graph._nodes.filter(n => n.type === type))
+      for (const [name, value] of Object.entries(values))
+        node.widgets.find(w => w.name === name).value = value;
+  };
+  set('EmptySD3LatentImage', {width: 128, height: 128});
+  set('KSampler', {steps: 8});
+  set('MusarConditioning', {reference_size: 64, canvas_width: 704, canvas_height: 704});  // of its boxes
+}"""
+SWAP_ENCODER = """() => {
+  const graph = window.app.graph, old = graph._nodes.find(n => n.type === 'DualCLIPLoader');
+  const small = LiteGraph.createNode('MusarDemoTextEncoder');
+  graph.add(small);
+  small.pos = [...old.pos];
+  small.widgets[0].value = 't5xxl_fp16.safetensors';
+  for (const id of [...old.outputs[0].links]) {
+    const link = graph.links.get ? graph.links.get(id) : graph.links[id];
+    small.connect(0, graph.getNodeById(link.target_id), link.target_slot);
+  }
+  graph.remove(old);
+}"""
+
+
+def drop(page, name, kind, content):
+    page.evaluate(DROP, [name, kind, base64.b64encode(content).decode()])
+
+
+def wait_for_nodes(page, count):
+    page.wait_for_function(f"window.app.graph._nodes.length === {count}", timeout=20000)
+
+
+def run(page):
+    """Press Run and wait until the queue is empty again; the outputs by node id."""
+    page.evaluate("""() => {
+      window.done = new Promise((yes, no) => {
+        window.app.api.addEventListener('execution_success', () => yes(), {once: true});
+        window.app.api.addEventListener('execution_error', e => no(e.detail.exception_message), {once: true});
+      });
+    }""")
+    page.get_by_test_id("queue-button").click()
+    page.evaluate("window.done")
+    page.wait_for_timeout(800)
+    return page.evaluate("window.app.nodeOutputs")
+
+
+def ready(page, graph):
+    """Opened, and made small enough for Sprites on a CPU."""
+    page.evaluate(OPEN, graph)
+    wait_for_nodes(page, len(graph["nodes"]))
+    page.evaluate(SWAP_ENCODER)
+    page.evaluate(SMALL)

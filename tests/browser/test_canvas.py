@@ -1,0 +1,77 @@
+"""What a person sees while building and running: sockets that grow, help, errors, maps."""
+
+from .canvas import OPEN, ready, run
+
+GROW = """async count => {
+  const graph = window.app.graph, conditioning = LiteGraph.createNode('MusarConditioning');
+  graph.add(conditioning);
+  conditioning.pos = [560, 160];
+  const sockets = () => conditioning.inputs.filter(i => i.name.startsWith('subjects.'));
+  const seen = [sockets().length];
+  for (let k = 0; k < count; k++) {
+    const subject = LiteGraph.createNode('MusarSubject');
+    graph.add(subject);
+    subject.pos = [100, 160 + 270 * k];
+    subject.connect(0, conditioning, conditioning.inputs.indexOf(sockets().find(i => i.link == null)));
+    await new Promise(done => setTimeout(done, 300));
+    seen.push(sockets().length);
+  }
+  return seen;
+}"""
+SHOW = """([type, scale]) => {
+  const app = window.app, node = app.graph._nodes.find(n => n.type === type);
+  app.canvas.ds.scale = scale;
+  app.canvas.ds.offset = [80, 330];
+  app.canvas.selectNode(node);
+  app.canvas.setDirty(true, true);
+}"""
+WATCH = """() => {
+  window.shown = [];
+  window.app.api.addEventListener('b_preview_with_metadata', e => window.shown.push(e.detail.nodeId));
+}"""
+
+
+def test_every_subject_brings_the_next_socket(page, photograph):
+    assert page.evaluate(GROW, 3) == [1, 2, 3, 4]
+    page.wait_for_timeout(500)
+    photograph("sockets", clip={"x": 60, "y": 100, "width": 1100, "height": 940})
+
+
+def test_help_opens(page, photograph):
+    page.evaluate(GROW, 1)
+    page.evaluate(SHOW, ["MusarConditioning", 1.0])
+    page.get_by_test_id("info-button").click()
+    page.get_by_text("The prompt and its subjects as one conditioning").wait_for()
+    photograph("help")
+
+
+def test_a_missing_phrase_is_a_sentence(page, shipped):
+    graph, _ = shipped("two_subjects_uno")
+    ready(page, graph)
+    page.evaluate("""() => {
+      const subject = window.app.graph._nodes.find(n => n.type === 'MusarSubject');
+      subject.widgets.find(w => w.name === 'phrase').value = 'penguin';
+    }""")
+    page.get_by_test_id("queue-button").click()
+    page.get_by_text("MUSAR Conditioning failed").wait_for(timeout=60000)
+    page.get_by_text("View details").first.click()
+    page.get_by_text("The phrase 'penguin' is needed in the prompt", exact=False).first.wait_for()
+
+
+def test_the_routing_map_is_on_the_node_while_it_runs_and_in_the_preview_after(page, shipped, photograph):
+    graph, prompt = shipped("routing_map_uno")
+    ready(page, graph)
+    page.evaluate(WATCH)
+    outputs = run(page)
+    (routing,) = (i for i, node in prompt.items() if node["class_type"] == "MusarRouting")
+    assert page.evaluate("window.shown").count(routing) == 8, "once a step"
+    assert [len(outputs[i]["images"]) for i in ("90", "91", "92", "93")] == [1, 1, 1, 1]
+    page.evaluate(SHOW, ["MusarRoutingPreview", 0.62])
+    page.wait_for_timeout(1500)
+    photograph("workflow")
+
+
+def test_templates_show_the_workflows(page, server):
+    listed = server.json("/workflow_templates")["comfyui-musar"]
+    assert "two_subjects_uno" in listed and len(listed) >= 9
+    page.evaluate(OPEN, {"nodes": [], "links": [], "version": 0.4})
