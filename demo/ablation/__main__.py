@@ -22,7 +22,7 @@ RUNS = ROOT / ".run" / "ablation"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--force", action="store_true", help="train and judge again what is there")
-    parser.add_argument("--only", nargs="+", metavar="VARIANT", help="of these alone, without a report")
+    parser.add_argument("--only", nargs="+", metavar="VARIANT", help="train and judge these alone")
     args = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
     every = every_variant()
@@ -37,8 +37,7 @@ def main() -> None:
             learn(variant)
         if not variant.scores.exists():
             judge(variant)
-    if not args.only:
-        write_report(every)
+    write_report([variant for variant in every if variant.scores.exists()])
 
 
 def forget(variant: Variant) -> None:
