@@ -157,6 +157,16 @@ def test_bad_settings_are_sentences(config, tmp_path, change, sentence):
     assert sentence in str(error.value)
 
 
+def test_the_shipped_configs_have_the_same_settings():
+    flux, sprites = (
+        read_config(ROOT / "training" / "configs" / f"{n}.yaml", []) for n in ("flux_dev", "sprites")
+    )
+    assert flux.keys() == sprites.keys()
+    for part in ("variant", "wiring", "time", "drop"):
+        assert flux[part].keys() == sprites[part].keys(), part
+    assert [stage["steps"] for stage in flux["stages"]] == [20000, 10000, 10000], "the paper's"
+
+
 def test_settings_that_are_not_there(tmp_path):
     with pytest.raises(ValueError, match="config is .*, and there is no such file"):
         read_config(tmp_path / "none.yaml", [])
