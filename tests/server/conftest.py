@@ -8,10 +8,10 @@ import os
 import pytest
 
 from demo.comfy_host import use_comfy
-from demo.references import write_references
 from demo.stand_ins import with_small_models
 from demo.tiny import write_models
 from tools.comfy_server import ROOT, ComfyServer, host_from_environment
+from tools.workflows.thumbnails import with_sprites
 
 API = ROOT / "workflows" / "api"
 
@@ -27,7 +27,7 @@ def server(tmp_path_factory):
     comfy, python = host_from_environment()
     use_comfy(comfy)
     write_models(base / "models")
-    write_references(base / "input")
+    with_sprites(base)
     with ComfyServer(base, comfy, python) as running:
         yield running
 

@@ -13,6 +13,7 @@ from tools.browser import Browser
 from tools.comfy_server import ROOT, ComfyServer, host_from_environment
 
 from .graphs import Graph, every_graph
+from .thumbnails import draw_thumbnail, with_sprites
 
 FOLDER = ROOT / "workflows"
 GAP = 60  # pixels between nodes
@@ -60,13 +61,15 @@ def main() -> None:
         (FOLDER / "api" / f"{graph.name}.json").write_text(json.dumps(graph.prompt, indent=2) + "\n")
     with (
         tempfile.TemporaryDirectory() as base,
-        ComfyServer(Path(base), comfy, python) as server,
-        Browser(f"http://{server.address}") as browser,
+        ComfyServer(with_sprites(Path(base)), comfy, python) as server,
     ):
+        with Browser(f"http://{server.address}") as browser:
+            for graph in every_graph():
+                made = browser.page.evaluate(LAY_OUT, [graph.prompt, graph.columns, note(graph), GAP])
+                (FOLDER / f"{graph.name}.json").write_text(json.dumps(made, indent=2) + "\n")
         for graph in every_graph():
-            made = browser.page.evaluate(LAY_OUT, [graph.prompt, graph.columns, note(graph), GAP])
-            (FOLDER / f"{graph.name}.json").write_text(json.dumps(made, indent=2) + "\n")
-            print(f"workflows/{graph.name}.json: {len(made['nodes'])} nodes")
+            draw_thumbnail(server, graph.prompt, FOLDER / f"{graph.name}.jpg")
+            print(f"workflows/{graph.name}: {len(graph.prompt)} nodes")
 
 
 def note(graph: Graph) -> str:

@@ -1,0 +1,30 @@
+"""Every shipped prompt, with Sprites' files in it, draws the subjects it names."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from demo.judge import Request, judge, read_cells
+from tools.comfy_server import ROOT
+from tools.workflows.thumbnails import PICTURE, as_sprites
+
+WORKFLOWS = ROOT / "workflows"
+PROMPTS = sorted(file.stem for file in (WORKFLOWS / "api").glob("*.json"))
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_its_subjects_are_there(server, name):
+    prompt = json.loads((WORKFLOWS / "api" / f"{name}.json").read_text())
+    kinds = [n["inputs"]["phrase"] for n in prompt.values() if n["class_type"] == "MusarSubject"]
+    for file in server.run(as_sprites(prompt)).images[PICTURE]:
+        picture = np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
+        verdict = judge(read_cells(picture), Request(kinds, "on the beach"))
+        assert verdict.present == 1 and verdict.place == "on the beach"
+
+
+def test_each_has_a_form_that_opens_and_a_thumbnail():
+    assert PROMPTS == sorted(file.stem for file in WORKFLOWS.glob("*.json"))
+    assert PROMPTS == sorted(file.stem for file in WORKFLOWS.glob("*.jpg"))
