@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from demo.painter import CFG, FILES, FLUX, LORA, STEPS, TEXT, VAE
+from demo.painter import CFG, FLUX, LORA, STEPS, TEXT, VAE
 from demo.references import write_references
+from demo.run import link_models
 from demo.sprites.captions import names
 from tools.comfy_server import ComfyServer
 
@@ -20,10 +21,7 @@ PICTURE, MAP = "81", "91"
 
 def with_sprites(base: Path) -> Path:
     """The models and references of Sprites, in a server's folder."""
-    for name, file in FILES.items():
-        link = base / "models" / name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(file)
+    link_models(base / "models")
     write_references(base / "input")
     return base
 
