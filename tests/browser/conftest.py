@@ -22,6 +22,7 @@ FILES = {
     "text_encoders/clip_l.safetensors": MODELS / TEXT,
     "text_encoders/t5xxl_fp16.safetensors": MODELS / TEXT,
     "loras/uno_dit_lora.safetensors": LORA,
+    "loras/sprites_dual_lora.safetensors": LORA,
 }
 
 

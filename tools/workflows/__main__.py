@@ -1,4 +1,5 @@
-"""`make workflows`: the shipped graphs in API form and in the form that ComfyUI opens, from one source.
+"""`make workflows`: the shipped graphs and the subgraph, in API form and in the form that ComfyUI opens,
+from one source.
 
 The second form is made by ComfyUI's own frontend in a browser: it knows how its nodes are written.
 """
@@ -9,9 +10,12 @@ import json
 import tempfile
 from pathlib import Path
 
+from playwright.sync_api import Page
+
 from tools.browser import Browser
 from tools.comfy_server import ROOT, ComfyServer, host_from_environment
 
+from . import subgraph
 from .graphs import Graph, every_graph
 from .thumbnails import draw_thumbnail, with_sprites
 
@@ -50,8 +54,7 @@ LAY_OUT = """async ([prompt, columns, note, gap]) => {
   words.size = [x - gap, 200];
   words.pos = [0, -260];
   const made = graph.serialize();
-  made.extra = {};
-  return made;
+  return JSON.stringify({...made, extra: {}}, null, 2);
 }"""
 
 
@@ -65,11 +68,17 @@ def main() -> None:
     ):
         with Browser(f"http://{server.address}") as browser:
             for graph in every_graph():
-                made = browser.page.evaluate(LAY_OUT, [graph.prompt, graph.columns, note(graph), GAP])
-                (FOLDER / f"{graph.name}.json").write_text(json.dumps(made, indent=2) + "\n")
+                (FOLDER / f"{graph.name}.json").write_text(laid_out(graph, browser.page) + "\n")
+            laid_out(subgraph.graph(), browser.page)
+            subgraph.write_subgraph(browser.page)
         for graph in every_graph():
             draw_thumbnail(server, graph.prompt, FOLDER / f"{graph.name}.jpg")
             print(f"workflows/{graph.name}: {len(graph.prompt)} nodes")
+
+
+def laid_out(graph: Graph, page: Page) -> str:
+    """As ComfyUI saves it."""
+    return page.evaluate(LAY_OUT, [graph.prompt, graph.columns, note(graph), GAP])
 
 
 def note(graph: Graph) -> str:

@@ -1,0 +1,62 @@
+"""The ready-made subgraph: found by its name, wired up, run."""
+
+from tools.workflows.subgraph import NAME, graph
+
+from .canvas import BROKEN, PROMPT, run
+
+WIRE = """() => {
+  const graph = window.app.graph, [face] = graph._nodes.filter(n => n.isSubgraphNode?.());
+  let height = -60;
+  const add = (type, values, to, name) => {
+    const node = LiteGraph.createNode(type);
+    graph.add(node);
+    values.forEach((value, k) => { node.widgets[k].value = value });
+    if (to) node.connect(0, to, to.inputs.findIndex(i => i.name === name));
+    node.pos = [-440, height];
+    node.size = [340, type === 'LoadImage' ? 250 : node.computeSize()[1]];
+    height += node.size[1] + 50;
+    return node;
+  };
+  const lora = add('MusarDualLora', ['sprites_dual_lora.safetensors', 'none', 1, 1], face, 'model');
+  add('UNETLoader', ['flux1-dev.safetensors'], lora, 'model').pos = [-840, -60];
+  add('MusarDemoTextEncoder', ['t5xxl_fp16.safetensors'], face, 'clip').pos = [-840, 80];
+  add('VAELoader', ['ae.safetensors'], face, 'vae').pos = [-840, 190];
+  height = lora.pos[1] + lora.size[1] + 50;
+  add('LoadImage', ['cat.png'], face, 'image_1');
+  add('LoadImage', ['robot.png'], face, 'image_2');
+  face.pos = [-40, -60];
+  const saved = add('SaveImage', ['musar/subgraph']);
+  saved.pos = [440, -60];
+  face.connect(0, saved, 0);
+  const small = {width: 128, height: 128, steps: 8, reference_size: 64, static: true};
+  for (const [name, value] of Object.entries(small)) face.widgets.find(w => w.name === name).value = value;
+  window.app.canvas.ds.scale = 0.84;
+  window.app.canvas.ds.offset = [960, 240];
+  window.app.canvas.deselectAll?.();
+}"""
+
+
+def plain(prompt, kind):
+    """What a kind of node is told, without its links."""
+    told = (n["inputs"] for n in prompt.values() if n["class_type"] == kind)
+    return [{k: v for k, v in inputs.items() if not isinstance(v, list)} for inputs in told]
+
+
+def test_found_wired_and_run(page, server, photograph):
+    assert NAME in [entry["name"] for entry in server.json("/global_subgraphs").values()]
+    page.mouse.dblclick(1200, 500)
+    page.wait_for_timeout(500)
+    page.keyboard.type(NAME)
+    page.get_by_text(NAME).first.wait_for()
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(1000)
+    page.mouse.click(900, 300)  # there it lies
+    page.wait_for_function("window.app.graph._nodes.length === 1")
+    assert page.evaluate(BROKEN) == [[], 0]
+    alone = page.evaluate(PROMPT)
+    for kind in ("MusarSubject", "MusarRouting", "MusarConditioning", "KSampler", "EmptySD3LatentImage"):
+        assert plain(alone, kind) == plain(graph().prompt, kind)
+    page.evaluate(WIRE)
+    (saved,) = (n for n, inside in page.evaluate(PROMPT).items() if inside["class_type"] == "SaveImage")
+    assert len(run(page)[saved]["images"]) == 1
+    photograph("subgraph", clip={"x": 60, "y": 110, "width": 1420, "height": 760})
