@@ -27,7 +27,7 @@ export COMFYUI_PYTHON := $(PY)
 TIERS := core sprites trainer host server browser
 PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
-.PHONY: help host demo test lint $(TIERS:%=test-%) bench-attention bench-lora \
+.PHONY: help host demo test lint $(TIERS:%=test-%) bench-attention bench-lora bench-record \
   sprites-train sprites-judge diptych-preview train-tools train-estimate ablation \
   workflows screenshots
 
@@ -38,6 +38,7 @@ help:
 	@echo "make host             fetch ComfyUI $(HOST) and its requirements (make demo and make test do it too)"
 	@echo "make bench-attention  measure routed attention, into docs/benchmarks.md"
 	@echo "make bench-lora       measure the dual LoRA, likewise"
+	@echo "make bench-record     measure the record of the run and the leak diagnostic, likewise"
 	@echo "make sprites-train    make the models of Sprites; goes on where it was stopped (SMOKE=1: a few steps)"
 	@echo "make diptych-preview  a contact sheet of training examples; SOURCE=folder FOLDER=… for your own pairs"
 	@echo "make workflows        write the shipped workflows anew, through ComfyUI's own frontend in Chromium"
@@ -76,6 +77,9 @@ $(TIERS:%=test-%): test-%: test-tools
 
 bench-attention: host
 	@"$(PY)" tools/bench_attention.py
+
+bench-record: host
+	@"$(PY)" tools/bench_record.py
 
 bench-lora: host
 	@"$(PY)" tools/bench_lora.py

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -45,9 +47,11 @@ def draw_owners(
 
     scale = max(1, -(-SMALLEST // (max(rows, columns) * TOKEN)))
     size = (columns * TOKEN * scale, rows * TOKEN * scale)
-    map_ = np.asarray(Image.fromarray(palette[owner + 1].astype(np.uint8)).resize(size, Image.NEAREST))
-    under = np.full(map_.shape, 255.0) if image is None else _grey(image, size)
-    drawn = Image.fromarray((COVER * map_ + (1 - COVER) * under).round().astype(np.uint8))
+    if image is None:  # drawn in every step: blend the few tokens, not the many pixels
+        drawn = _pixels(COVER * palette[owner + 1] + (1 - COVER) * 255).resize(size, Image.NEAREST)
+    else:
+        map_ = np.asarray(_pixels(palette[owner + 1]).resize(size, Image.NEAREST))
+        drawn = _pixels(COVER * map_ + (1 - COVER) * _grey(image, size))
     shares = [float((owner == k).mean()) for k in range(-1, len(names))]
     entries = [
         (colour_of(k), f"{name} {shares[k + 1]:.0%}")
@@ -112,6 +116,10 @@ def _above(top: Image.Image, bottom: Image.Image) -> Image.Image:
     return both
 
 
+def _pixels(colours: np.ndarray) -> Image.Image:
+    return Image.fromarray(colours.round().astype(np.uint8))
+
+
 def _grey(image: Tensor, size: tuple[int, int]) -> np.ndarray:
     """One picture [H,W,3] in 0 … 1, without its colours."""
     pixels = (image.clamp(0, 1).mean(-1) * 255).round().to(torch.uint8).cpu().numpy()
@@ -119,6 +127,7 @@ def _grey(image: Tensor, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(small, np.float32)[..., None].repeat(3, -1)
 
 
+@lru_cache
 def font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.load_default(size=size)
 
