@@ -98,7 +98,7 @@ workflows: test-tools
 	@"$(PY)" -m tools.workflows
 
 screenshots: test-tools
-	SCREENSHOTS="$(CURDIR)/docs/images" $(PYTEST) tests/browser/test_canvas.py
+	SCREENSHOTS=1 $(PYTEST) tests/browser/test_canvas.py tests/browser/test_subgraph.py
 
 ablation: train-tools
 	@"$(PY)" -m demo.ablation $(if $(FORCE),--force)

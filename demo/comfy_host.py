@@ -12,6 +12,7 @@ def use_comfy(path: str | Path | None = None) -> Path:
     path = Path(path or os.environ["COMFYUI_PATH"]).resolve()
     if str(path) not in sys.path:
         sys.path.insert(0, str(path))
+    import utils.extra_config  # noqa: F401 - first, as main.py does: `nodes` hides it behind comfy/utils.py
     from comfy.cli_args import args
 
     args.cpu = True

@@ -20,7 +20,7 @@ PAGE, INK, FADED = (255, 255, 255), (25, 25, 25), (225, 225, 225)
 COVER = 0.55  # how much of the picture the map hides
 SMALLEST = 512  # pixels of the map's longer side, so that its words can be read
 STEPS = 8  # columns of the affinity sheet
-LEGEND, MARGIN = 30, 12
+LEGEND, MARGIN = 36, 12
 
 
 def colour_of(k: int) -> tuple[int, int, int]:
@@ -71,12 +71,12 @@ def affinity_sheet(record: RunRecord, names: list[str], batch: int) -> Tensor:
     shown = sorted({round(i) for i in np.linspace(0, len(steps) - 1, min(STEPS, len(steps)))})
     side = max(96, columns * 4)
     size = (side, round(side * rows / columns))
-    label = max(int(font(15).getlength(name)) for name in names) + 2 * MARGIN
+    label = max(int(font(18).getlength(name)) for name in names) + 2 * MARGIN
     sheet = Image.new("RGB", (label + len(shown) * (side + 4), LEGEND + len(names) * (size[1] + 4)), PAGE)
     pen = ImageDraw.Draw(sheet)
     for x, step in enumerate(shown):
         left = label + x * (side + 4)
-        pen.text((left, 6), f"step {step + 1}", INK, font(15))
+        pen.text((left, 6), f"step {step + 1}", INK, font(18))
         heat = steps[step].affinity[batch].float()
         heat = (heat / heat.max().clamp(min=1e-8)).view(rows, columns, -1).numpy()
         for k in range(len(names)):
@@ -88,15 +88,15 @@ def affinity_sheet(record: RunRecord, names: list[str], batch: int) -> Tensor:
                 outline=FADED,
             )
     for k, name in enumerate(names):
-        pen.text((MARGIN, LEGEND + k * (size[1] + 4) + size[1] // 2 - 8), name, INK, font(15))
+        pen.text((MARGIN, LEGEND + k * (size[1] + 4) + size[1] // 2 - 10), name, INK, font(18))
     return tensor(sheet)
 
 
 def _legend(entries: list[tuple[tuple[int, int, int], str]], width: int) -> Image.Image:
     """Swatches with words, in as many lines as they need."""
-    face, places, x, y = font(16), [], MARGIN, 6
+    face, places, x, y = font(22), [], MARGIN, 6
     for colour, words in entries:
-        long = 28 + int(face.getlength(words)) + 2 * MARGIN
+        long = 32 + int(face.getlength(words)) + 2 * MARGIN
         if x > MARGIN and x + long > width:
             x, y = MARGIN, y + LEGEND
         places.append((x, y, colour, words))
@@ -104,8 +104,8 @@ def _legend(entries: list[tuple[tuple[int, int, int], str]], width: int) -> Imag
     strip = Image.new("RGB", (width, y + LEGEND), PAGE)
     pen = ImageDraw.Draw(strip)
     for x, y, colour, words in places:
-        pen.rectangle((x, y, x + 18, y + 18), fill=colour)
-        pen.text((x + 26, y - 1), words, INK, face)
+        pen.rectangle((x, y, x + 22, y + 22), fill=colour)
+        pen.text((x + 30, y - 2), words, INK, face)
     return strip
 
 

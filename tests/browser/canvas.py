@@ -19,6 +19,21 @@ DROP = """async ([name, type, data]) => {
   canvas.dispatchEvent(new DragEvent('dragover', where));
   canvas.dispatchEvent(new DragEvent('drop', where));
 }"""
+FRAME = """async kinds => {
+  // Nothing but these nodes, as large as the page allows; the part of the page they take.
+  const app = window.app, setting = app.extensionManager.setting;
+  await setting.set('Comfy.Minimap.Visible', false);
+  await setting.set('Comfy.RightSidePanel.IsOpen', false);
+  app.canvas.deselectAll();
+  const nodes = app.graph._nodes.filter(n => !kinds.length || kinds.includes(n.type));
+  const low = k => Math.min(...nodes.map(n => n.pos[k])), [left, top] = [low(0), low(1) - 52];
+  const [wide, high] = [0, 1].map(k => Math.max(...nodes.map(n => n.pos[k] + n.size[k])) - [left, top][k]);
+  const scale = Math.min(1.2, 1780 / wide, 880 / high), [x, y, rim] = [90, 140, 8];
+  app.canvas.ds.scale = scale;
+  app.canvas.ds.offset = [x / scale - left, y / scale - top];
+  app.canvas.setDirty(true, true);
+  return {x: x - rim, y: y - rim, width: wide * scale + 2 * rim, height: high * scale + 2 * rim};
+}"""
 SMALL = """() => {
   const set = (type, values) => {
     for (const node of window.app.graph._nodes.filter(n => n.type === type))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 
 import pytest
 
@@ -12,6 +11,8 @@ from demo.painter import FLUX, MODELS, TEXT, VAE
 from demo.references import write_references
 from tools.browser import Browser
 from tools.comfy_server import ROOT, ComfyServer, host_from_environment
+
+from .canvas import FRAME
 
 WORKFLOWS = sorted(file.stem for file in (ROOT / "workflows").glob("*.json"))
 LORA = MODELS.parent / "ablation" / "results" / "full.safetensors"  # in UNO's place: any file will do
@@ -60,11 +61,17 @@ def page(browser):
 
 @pytest.fixture
 def photograph(page, tmp_path):
-    """photograph("help"): the page as it is, into docs/images where `make screenshots` asks for it."""
-    folder = Path(os.environ.get("SCREENSHOTS", tmp_path))
+    """photograph("sockets", "MusarSubject", …): these kinds of nodes; none: the page as it is.
 
-    def take(name, **part):
-        page.screenshot(path=folder / f"{name}.png", **part)
+    `make screenshots` keeps it: a node's portrait beside its help, all others in docs/images.
+    """
+    kept = "SCREENSHOTS" in os.environ
+
+    def take(name, *kinds, wait=500):
+        part = {"clip": page.evaluate(FRAME, list(kinds))} if kinds else {}
+        page.wait_for_timeout(wait)
+        folder = ROOT / ("nodes/web/docs" if name.startswith("Musar") else "docs/images")
+        page.screenshot(path=(folder if kept else tmp_path) / f"{name}.png", **part)
 
     return take
 

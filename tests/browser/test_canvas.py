@@ -33,8 +33,7 @@ WATCH = """() => {
 
 def test_every_subject_brings_the_next_socket(page, photograph):
     assert page.evaluate(GROW, 3) == [1, 2, 3, 4]
-    page.wait_for_timeout(500)
-    photograph("sockets", clip={"x": 60, "y": 100, "width": 1100, "height": 940})
+    photograph("sockets", "MusarSubject", "MusarConditioning")
 
 
 def test_help_opens(page, photograph):
@@ -42,6 +41,9 @@ def test_help_opens(page, photograph):
     page.evaluate(SHOW, ["MusarConditioning", 1.0])
     page.get_by_test_id("info-button").click()
     page.get_by_text("The prompt and its subjects as one conditioning").wait_for()
+    page.wait_for_function(
+        "document.querySelector('img[alt=\"The node with two subjects\"]')?.naturalWidth > 0"
+    )
     photograph("help")
 
 
@@ -66,9 +68,10 @@ def test_the_routing_map_is_on_the_node_while_it_runs_and_in_the_preview_after(p
     (routing,) = (i for i, node in prompt.items() if node["class_type"] == "MusarRouting")
     assert page.evaluate("window.shown").count(routing) == 8, "once a step"
     assert [len(outputs[i]["images"]) for i in ("90", "91", "92", "93")] == [1, 1, 1, 1]
-    page.evaluate(SHOW, ["MusarRoutingPreview", 0.62])
-    page.wait_for_timeout(1500)
-    photograph("workflow")
+    for name in ("MusarSubject", "MusarConditioning", "MusarRouting", "MusarRoutingPreview"):
+        photograph(name, name)
+    photograph("routing_map", "MusarRoutingPreview", "SaveImage", wait=1500)
+    photograph("workflow", *{"MusarDemoTextEncoder", *(n["type"] for n in graph["nodes"])} - {"MarkdownNote"})
 
 
 def test_templates_list_the_workflows(server):

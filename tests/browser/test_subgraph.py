@@ -30,9 +30,6 @@ WIRE = """() => {
   face.connect(0, saved, 0);
   const small = {width: 128, height: 128, steps: 8, reference_size: 64, static: true};
   for (const [name, value] of Object.entries(small)) face.widgets.find(w => w.name === name).value = value;
-  window.app.canvas.ds.scale = 0.84;
-  window.app.canvas.ds.offset = [960, 240];
-  window.app.canvas.deselectAll?.();
 }"""
 
 
@@ -59,4 +56,5 @@ def test_found_wired_and_run(page, server, photograph):
     page.evaluate(WIRE)
     (saved,) = (n for n, inside in page.evaluate(PROMPT).items() if inside["class_type"] == "SaveImage")
     assert len(run(page)[saved]["images"]) == 1
-    photograph("subgraph", clip={"x": 60, "y": 110, "width": 1420, "height": 760})
+    photograph("MusarDualLora", "MusarDualLora")
+    photograph("subgraph", *page.evaluate("window.app.graph._nodes.map(n => n.type)"))
