@@ -8,22 +8,21 @@ import os
 import pytest
 
 from demo.painter import FLUX, MODELS, TEXT, VAE
-from demo.references import write_references
 from tools.browser import Browser
 from tools.comfy_server import ROOT, ComfyServer, host_from_environment
+from tools.workflows.thumbnails import with_sprites
 
 from .canvas import FRAME
 
 WORKFLOWS = sorted(file.stem for file in (ROOT / "workflows").glob("*.json"))
-LORA = MODELS.parent / "ablation" / "results" / "full.safetensors"  # in UNO's place: any file will do
+TRAINED = MODELS.parent / "ablation" / "results"
 FILES = {
     "diffusion_models/flux1-dev.safetensors": MODELS / FLUX,
     "diffusion_models/flux1-dev-kontext_fp8_scaled.safetensors": MODELS / FLUX,
     "vae/ae.safetensors": MODELS / VAE,
     "text_encoders/clip_l.safetensors": MODELS / TEXT,
     "text_encoders/t5xxl_fp16.safetensors": MODELS / TEXT,
-    "loras/uno_dit_lora.safetensors": LORA,
-    "loras/sprites_dual_lora.safetensors": LORA,
+    "loras/uno_dit_lora.safetensors": TRAINED / "no_mitigation.safetensors",  # for all tokens, as UNO's
 }
 
 
@@ -39,7 +38,7 @@ def server(tmp_path_factory):
         link = base / "models" / name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(file)
-    write_references(base / "input")
+    with_sprites(base)
     comfy, python = host_from_environment()
     with ComfyServer(base, comfy, python) as running:
         yield running

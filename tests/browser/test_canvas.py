@@ -1,5 +1,10 @@
 """What a person sees while building and running: sockets that grow, help, errors, maps."""
 
+from demo.painter import STEPS
+from tools.workflows.__main__ import laid_out
+from tools.workflows.graphs import every_graph
+from tools.workflows.thumbnails import as_sprites
+
 from .canvas import ready, run
 
 GROW = """async count => {
@@ -60,18 +65,19 @@ def test_a_missing_phrase_is_a_sentence(page, shipped):
     page.get_by_text("The phrase 'penguin' is needed in the prompt", exact=False).first.wait_for()
 
 
-def test_the_routing_map_is_on_the_node_while_it_runs_and_in_the_preview_after(page, shipped, photograph):
-    graph, prompt = shipped("routing_map_uno")
-    ready(page, graph)
+def test_the_routing_map_is_on_the_node_while_it_runs_and_in_the_preview_after(page, photograph):
+    (graph,) = (g for g in every_graph() if g.name == "routing_map_uno")
+    graph.prompt = as_sprites(graph.prompt)
+    laid_out(graph, page)
     page.evaluate(WATCH)
     outputs = run(page)
-    (routing,) = (i for i, node in prompt.items() if node["class_type"] == "MusarRouting")
-    assert page.evaluate("window.shown").count(routing) == 8, "once a step"
+    (routing,) = (i for i, node in graph.prompt.items() if node["class_type"] == "MusarRouting")
+    assert page.evaluate("window.shown").count(routing) == STEPS, "once a step"
     assert [len(outputs[i]["images"]) for i in ("90", "91", "92", "93")] == [1, 1, 1, 1]
-    for name in ("MusarSubject", "MusarConditioning", "MusarRouting", "MusarRoutingPreview"):
+    for name in ("MusarSubject", "MusarConditioning", "MusarRouting", "MusarRoutingPreview", "MusarDualLora"):
         photograph(name, name)
     photograph("routing_map", "MusarRoutingPreview", "SaveImage", wait=1500)
-    photograph("workflow", *{"MusarDemoTextEncoder", *(n["type"] for n in graph["nodes"])} - {"MarkdownNote"})
+    photograph("workflow", *{node["class_type"] for node in graph.prompt.values()})
 
 
 def test_templates_list_the_workflows(server):

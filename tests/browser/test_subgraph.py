@@ -56,5 +56,4 @@ def test_found_wired_and_run(page, server, photograph):
     page.evaluate(WIRE)
     (saved,) = (n for n, inside in page.evaluate(PROMPT).items() if inside["class_type"] == "SaveImage")
     assert len(run(page)[saved]["images"]) == 1
-    photograph("MusarDualLora", "MusarDualLora")
     photograph("subgraph", *page.evaluate("window.app.graph._nodes.map(n => n.type)"))

@@ -41,6 +41,7 @@ def as_sprites(prompt: dict) -> dict:
                 inputs["vae_name"] = VAE
             case "DualCLIPLoader":
                 node |= {"class_type": "MusarDemoTextEncoder", "inputs": {"text_encoder": TEXT}}
+                node["_meta"] = {"title": "Text encoder of Sprites"}
             case "MusarRouting":
                 inputs |= {"static": True, "model": ["2", 0]}
             case "MusarConditioning":
