@@ -27,7 +27,7 @@ export COMFYUI_PYTHON := $(PY)
 TIERS := core sprites trainer host server browser
 PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
-.PHONY: help host demo test lint $(TIERS:%=test-%) bench-attention bench-lora bench-record \
+.PHONY: help host demo test lint test-hosts $(TIERS:%=test-%) bench-attention bench-lora bench-record \
   sprites-train sprites-judge diptych-preview train-tools train-estimate ablation \
   workflows screenshots
 
@@ -35,6 +35,7 @@ help:
 	@echo "make demo             pictures of Sprites through a real ComfyUI, into output/"
 	@echo "make test             lint and every test: $(TIERS)"
 	@echo "make test-core        one tier; likewise test-sprites, test-trainer, test-host, test-server, test-browser"
+	@echo "make test-hosts       the host and server tiers on ComfyUI $(KNOWN)"
 	@echo "make host             fetch ComfyUI $(HOST) and its requirements (make demo and make test do it too)"
 	@echo "make bench-attention  measure routed attention, into docs/benchmarks.md"
 	@echo "make bench-lora       measure the dual LoRA, likewise"
@@ -74,6 +75,12 @@ lint: test-tools
 
 $(TIERS:%=test-%): test-%: test-tools
 	$(PYTEST) tests/$*
+
+test-hosts:
+	@for host in $(KNOWN); do \
+	  echo "ComfyUI $$host"; \
+	  env -u COMFYUI_PATH -u COMFYUI_PYTHON $(MAKE) --no-print-directory HOST=$$host test-host test-server || exit 1; \
+	done
 
 bench-attention: host
 	@"$(PY)" tools/bench_attention.py

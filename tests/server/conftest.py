@@ -10,7 +10,7 @@ import pytest
 from demo.comfy_host import use_comfy
 from demo.stand_ins import with_small_models
 from demo.tiny import write_models
-from tools.comfy_server import ROOT, ComfyServer, host_from_environment
+from tools.comfy_server import ROOT, ComfyServer, Refused, host_from_environment
 from tools.workflows.thumbnails import with_sprites
 
 API = ROOT / "workflows" / "api"
@@ -30,6 +30,22 @@ def server(tmp_path_factory):
     with_sprites(base)
     with ComfyServer(base, comfy, python) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def too_old(server):
+    """too_old(prompt): this host is known to lack one of its nodes, and says which one."""
+    version = server.json("/system_stats")["system"]["comfyui_version"]
+    lacks = {"CreateBoundingBoxes"} if version in ("0.18.2", "0.24.1") else set()
+
+    def check(prompt):
+        titles = [n["_meta"]["title"] for n in prompt.values() if n["class_type"] in lacks]
+        if titles:
+            with pytest.raises(Refused, match=titles[0]):
+                server.run(prompt)
+        return bool(titles)
+
+    return check
 
 
 @pytest.fixture

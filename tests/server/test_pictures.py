@@ -41,11 +41,13 @@ def test_the_shipped_prompts_are_what_make_workflows_writes():
 
 
 @pytest.mark.parametrize("name", PROMPTS)
-def test_shipped_prompt_draws(server, small, name):
+def test_shipped_prompt_draws(server, small, too_old, name):
     steps = []
     before = len(server.log.read_text())
     prompt = small(name)
     prompt["6"]["inputs"]["guidance"] += 0.01 * (1 + PROMPTS.index(name))  # cached nodes show no text
+    if too_old(prompt):
+        return
     subjects = sum(node["class_type"] == "MusarSubject" for node in prompt.values())
     result = server.run(prompt, lambda node, step, of: steps.append((step, of)))
     pictures = [Image.open(io.BytesIO(file)) for file in result.images["81"]]

@@ -16,8 +16,10 @@ PROMPTS = sorted(file.stem for file in (WORKFLOWS / "api").glob("*.json"))
 
 
 @pytest.mark.parametrize("name", PROMPTS)
-def test_its_subjects_are_there(server, name):
+def test_its_subjects_are_there(server, too_old, name):
     prompt = json.loads((WORKFLOWS / "api" / f"{name}.json").read_text())
+    if too_old(as_sprites(prompt)):
+        return
     kinds = [n["inputs"]["phrase"] for n in prompt.values() if n["class_type"] == "MusarSubject"]
     for file in server.run(as_sprites(prompt)).images[PICTURE]:
         picture = np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
