@@ -7,6 +7,7 @@ from tools.workflows.thumbnails import as_sprites
 
 from .canvas import ready, run
 
+OURS = ("MusarDualLora", "MusarSubject", "MusarRouting", "MusarConditioning")
 GROW = """async count => {
   const graph = window.app.graph, conditioning = LiteGraph.createNode('MusarConditioning');
   graph.add(conditioning);
@@ -36,12 +37,11 @@ WATCH = """() => {
 }"""
 
 
-def test_every_subject_brings_the_next_socket(page, photograph):
+def test_every_subject_brings_the_next_socket(page):
     assert page.evaluate(GROW, 3) == [1, 2, 3, 4]
-    photograph("sockets", "MusarSubject", "MusarConditioning")
 
 
-def test_help_opens(page, photograph):
+def test_help_opens(page):
     page.evaluate(GROW, 1)
     page.evaluate(SHOW, ["MusarConditioning", 1.0])
     page.get_by_test_id("info-button").click()
@@ -49,7 +49,6 @@ def test_help_opens(page, photograph):
     page.wait_for_function(
         "document.querySelector('img[alt=\"The node with two subjects\"]')?.naturalWidth > 0"
     )
-    photograph("help")
 
 
 def test_a_missing_phrase_is_a_sentence(page, shipped):
@@ -74,8 +73,9 @@ def test_the_routing_map_is_on_the_node_while_it_runs_and_in_the_preview_after(p
     (routing,) = (i for i, node in graph.prompt.items() if node["class_type"] == "MusarRouting")
     assert page.evaluate("window.shown").count(routing) == STEPS, "once a step"
     assert [len(outputs[i]["images"]) for i in ("90", "91", "92", "93")] == [1, 1, 1, 1]
-    for name in ("MusarSubject", "MusarConditioning", "MusarRouting", "MusarRoutingPreview", "MusarDualLora"):
+    for name in (*OURS, "MusarRoutingPreview"):
         photograph(name, name)
+    photograph("nodes", *OURS)
     photograph("routing_map", "MusarRoutingPreview", "SaveImage", wait=1500)
     photograph("workflow", *{node["class_type"] for node in graph.prompt.values()})
 
