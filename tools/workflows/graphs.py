@@ -222,8 +222,8 @@ def every_graph() -> list[Graph]:
     placed.notes.append(
         "Box 1 is subject 1's, box 2 subject 2's: outside its box a subject owns nothing. Draw them anew "
         "in Create Bounding Boxes, which asks for *Nodes 2.0* in ComfyUI's settings; its width and height "
-        "are the picture's. ComfyUI 0.24.1 and older lack that node: there, leave it out and route without "
-        "boxes."
+        "are the picture's. ComfyUI 0.24.1 and older lack that node: there *Bounding Box* in its "
+        "place gives subject 1 a box."
     )
     watched = draw("routing_map_uno", UNO, pair, TWO, watched=True)
     watched.notes.append(
