@@ -56,6 +56,9 @@ def who_owns(variant: Variant) -> list[str]:
 
 def trained(variants: Sequence[Variant]) -> list[str]:
     lines = [
+        f"Each step learned from {variants[0].config['batch']} examples. The minutes are the clock's, on "
+        "processors of several kinds and beside other work: the budget that is equal is the steps.",
+        "",
         "| variant | steps | minutes | ranks | static | dynamic | data of its stages |",
         "|---" * 7 + "|",
     ]
