@@ -12,7 +12,7 @@ from tools.report import write_section
 from tools.sheet import Cell, save_sheet
 
 from ..sprites.palette import picture
-from . import owners
+from . import owners, panels
 from .cases import CELLS, Case, cases
 from .score import figures
 from .table import Scores, differences, table
@@ -39,9 +39,19 @@ def write_report(variants: Sequence[Variant]) -> None:
     write_section(PAGE, "Figures", COMMAND, lines)
     if len(variants) > 1:
         write_section(PAGE, "What each part is worth", COMMAND, differences(scores))
+    write_section(PAGE, "Diptychs when asked", COMMAND, asked_for_diptychs(variants))
     write_section(PAGE, "Who owns what", COMMAND, who_owns(variants[0]))
     write_section(PAGE, "How long each was trained", COMMAND, trained(variants))
     sheet(variants)
+
+
+def asked_for_diptychs(variants: Sequence[Variant]) -> list[str]:
+    return [
+        f"{panels.ASKED} prompts of training's diptychs, in its words: *Two images concatenated side by "
+        "side, the left part is: …, the right part is: …*. How many of the pictures were diptychs:",
+        "",
+        *panels.table(variants),
+    ]
 
 
 def who_owns(variant: Variant) -> list[str]:
