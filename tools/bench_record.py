@@ -82,16 +82,14 @@ class Bench:
             nn.init.normal_(p, std=0.02)
         # A clock around each part: what every block adds, and what a step adds once.
         self.blocks, self.steps = Clock(), Clock()
-        tally, maps = pack("musar_attention.record").Tally, pack("nodes.host.maps")
+        tally, self.maps = pack("musar_attention.record").Tally, pack("nodes.host.maps")
         self.blocks.around(tally, "own")
         self.steps.around(tally, "result")
-        self.steps.around(maps, "draw_owners")
-        self.draw = lambda *args: maps.draw_owners(*args)
+        self.steps.around(self.maps, "draw_owners")
 
     def step(self, count: int, leak: bool) -> Callable[[], None]:
         """One call of the model with so many subjects, its map drawn as for a browser that watches."""
-        host = self.pack("nodes.host.wrapper"), self.pack("nodes.host.plan"), self.pack("nodes.host.keys")
-        wrapper, plan, keys = host
+        wrapper, plan, keys = (self.pack(f"nodes.host.{name}") for name in ("wrapper", "plan", "keys"))
         settings = wrapper.Settings(True, True, (float("inf"), 0.0), (0, 1000), True, leak)
         routing = wrapper.Routing(settings, SimpleNamespace(show=self._show))
         rows = REFERENCE // 16
@@ -118,7 +116,7 @@ class Bench:
 
     def _show(self, record: Any) -> None:
         (latest,) = record.steps.values()
-        self.draw([latest], record.layout.target, [s.name for s in record.plan.subjects], 0)
+        self.maps.draw_owners([latest], record.layout.target, [s.name for s in record.plan.subjects], 0)
 
 
 @torch.inference_mode()

@@ -24,11 +24,10 @@ GROW = """async count => {
   }
   return seen;
 }"""
-SHOW = """([type, scale]) => {
-  const app = window.app, node = app.graph._nodes.find(n => n.type === type);
-  app.canvas.ds.scale = scale;
-  app.canvas.ds.offset = [80, 330];
-  app.canvas.selectNode(node);
+SELECT = """type => {
+  const app = window.app;
+  app.canvas.ds.offset = [80, 330];  // the buttons above the node are on the page
+  app.canvas.selectNode(app.graph._nodes.find(n => n.type === type));
   app.canvas.setDirty(true, true);
 }"""
 WATCH = """() => {
@@ -43,7 +42,7 @@ def test_every_subject_brings_the_next_socket(page):
 
 def test_help_opens(page):
     page.evaluate(GROW, 1)
-    page.evaluate(SHOW, ["MusarConditioning", 1.0])
+    page.evaluate(SELECT, "MusarConditioning")
     page.get_by_test_id("info-button").click()
     page.get_by_text("The prompt and its subjects as one conditioning").wait_for()
     page.wait_for_function(
