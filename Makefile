@@ -72,9 +72,10 @@ train-tools: host
 lint: test-tools
 	"$(PY)" -m ruff check .
 	"$(PY)" -m ruff format --check .
+	"$(PY)" -m tools.ladder
 
 $(TIERS:%=test-%): test-%: test-tools
-	$(PYTEST) tests/$*
+	$(PYTEST) tests/$(if $(filter sprites,$*),small_world,$*)  # a folder sprites would hide the room
 
 test-hosts:
 	@for host in $(KNOWN); do \
@@ -83,32 +84,32 @@ test-hosts:
 	done
 
 bench-attention: host
-	@"$(PY)" tools/bench_attention.py
+	@"$(PY)" -m benchmarks.attention
 
 bench-record: host
-	@"$(PY)" tools/bench_record.py
+	@"$(PY)" -m benchmarks.record
 
 bench-lora: host
-	@"$(PY)" tools/bench_lora.py
+	@"$(PY)" -m benchmarks.lora
 
 sprites-train: train-tools
-	@"$(PY)" -m demo.train $(if $(SMOKE),--smoke)
+	@"$(PY)" -m studies.base_model $(if $(SMOKE),--smoke)
 
 sprites-judge: host
-	@"$(PY)" -m demo.judge.report
+	@"$(PY)" -m studies.base_model.report
 
 diptych-preview: host
 	@"$(PY)" -m training.data.preview --source $(or $(SOURCE),sprites) --count $(or $(COUNT),6) \
 	  $(if $(FOLDER),--folder "$(FOLDER)")
 
 workflows: test-tools
-	@"$(PY)" -m tools.workflows
+	@"$(PY)" -m gallery
 
 screenshots: test-tools
 	SCREENSHOTS=1 $(PYTEST) tests/browser/test_canvas.py tests/browser/test_subgraph.py
 
 ablation: train-tools
-	@"$(PY)" -m demo.ablation $(if $(FORCE),--force)
+	@"$(PY)" -m studies.ablation $(if $(FORCE),--force)
 
 train-estimate: train-tools
 	@"$(PY)" -m training.estimate

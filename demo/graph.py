@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sprites.world.captions import names
+from sprites.world.palette import CELL
+from sprites.world.scene import Placed, Scene
+
 from .painter import CFG, FLUX, LORA, STEPS, TEXT, VAE
-from .sprites.captions import names
-from .sprites.palette import CELL
-from .sprites.scene import Placed, Scene
 
 REFERENCE = 64  # pixels
 

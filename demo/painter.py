@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .comfy_host import use_comfy
+from tools.comfy_host import use_comfy
+from tools.comfy_server import ROOT
 
 FLUX, VAE, TEXT = "sprites_flux.safetensors", "sprites_vae.safetensors", "sprites_text.safetensors"
 LORA = "sprites_dual_lora.safetensors"
@@ -17,7 +18,7 @@ FILES = {  # in ComfyUI's models folder
     f"diffusion_models/{FLUX}": MODELS / FLUX,
     f"vae/{VAE}": MODELS / VAE,
     f"text_encoders/{TEXT}": MODELS / TEXT,
-    f"loras/{LORA}": MODELS.parent / "ablation" / "results" / "full.safetensors",
+    f"loras/{LORA}": ROOT / "studies" / "ablation" / "results" / "full.safetensors",
 }
 STEPS, CFG = 20, 2.0
 
@@ -32,8 +33,7 @@ class Painter:
         import folder_paths
 
         import nodes
-
-        from .comfy_pack.text_encoder import load_clip
+        from sprites.comfy_pack.text_encoder import load_clip
 
         for kind in ("diffusion_models", "vae"):
             folder_paths.add_model_folder_path(kind, str(models), is_default=True)

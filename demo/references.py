@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .sprites.palette import picture
-from .sprites.scene import Scene, columns_for, pick_identity, place_subjects, reference
+from sprites.world.palette import picture
+from sprites.world.scene import Scene, columns_for, pick_identity, place_subjects, reference
 
 FILES = {"cat.png": "cat", "robot.png": "robot", "ball.png": "ball", "cat_2.png": "cat"}
 SCENE = "scene.png"  # to start from

@@ -13,14 +13,14 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from sprites.judge import Request, Verdict, judge, read_cells
+from sprites.world.palette import picture
+from sprites.world.scene import Scene, columns_for, place_subjects, reference
 from tools.comfy_server import ROOT, ComfyServer, Refused, host_from_environment
 from tools.sheet import Cell, save_sheet
 
 from .graph import MAP, PICTURE, Wish, graph
-from .judge import Request, Verdict, judge, read_cells
 from .painter import FILES
-from .sprites.palette import picture
-from .sprites.scene import Scene, columns_for, place_subjects, reference
 
 BASE = ROOT / ".run" / "demo"
 OUTPUT = ROOT / "output"

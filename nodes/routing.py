@@ -8,7 +8,8 @@ from comfy_api.latest import io
 from .host.keys import WRAPPER
 from .host.live import LivePreview
 from .host.models import require_flux1
-from .host.wrapper import Routing, Settings
+from .host.settings import Settings
+from .host.wrapper import Routing
 
 
 class MusarRouting(io.ComfyNode):

@@ -21,7 +21,7 @@ from pathlib import Path
 import aiohttp
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKS = {"comfyui-musar": ROOT, "musar-demo": ROOT / "demo" / "comfy_pack"}
+PACKS = {"comfyui-musar": ROOT, "musar-demo": ROOT / "sprites" / "comfy_pack"}
 
 WATCHES = {"type": "feature_flags", "data": {"supports_preview_metadata": True}}
 Progress = Callable[[str, int, int], None]  # node id, step, of steps

@@ -15,9 +15,9 @@ from diffusers import FluxTransformer2DModel
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from .batch import Batch
-from .model import Trained, Variant, Wiring
-from .sequence import Condition
+from .network.batch import Batch
+from .network.model import Trained, Variant, Wiring
+from .network.sequence import Condition
 
 GB = 1e9
 ENCODERS = {"T5-XXL": 4.76e9, "CLIP-L": 0.123e9, "VAE": 0.084e9}  # parameters, as published

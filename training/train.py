@@ -10,16 +10,16 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from .base import load_base
-from .batch import Encoded, encode_example
 from .data.feed import Feed
 from .data.reader import open_source
-from .drop import drop
-from .dual_lora import DualLora, metadata
 from .encoders import Encoder, open_encoder
-from .model import Trained, Variant, Wiring
-from .trainer import EachStep, Encode, Trainer, seeded
-from .validation import Validation
+from .network.base import load_base
+from .network.batch import Encoded, encode_example
+from .network.dual_lora import DualLora, metadata
+from .network.model import Trained, Variant, Wiring
+from .run.drop import drop
+from .run.trainer import EachStep, Encode, Trainer, seeded
+from .run.validation import Validation
 
 LORA = "dual_lora.safetensors"
 

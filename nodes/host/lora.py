@@ -17,7 +17,8 @@ from ...musar_attention import LowRank, add_dual_lora
 from .keys import WRAPPER
 from .layout_now import layout_now
 from .lora_files import Branch, Target
-from .wrapper import OFF, Routing
+from .settings import OFF
+from .wrapper import Routing
 
 
 class _Pair(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,9 +26,7 @@ from .boxes import OFF_CANVAS
 from .keys import CELL, tokens_of
 from .masks import additive
 from .plan import Plan
-
-if TYPE_CHECKING:
-    from .wrapper import Settings
+from .settings import Settings
 
 OVERRIDE = "optimized_attention_override"
 

@@ -6,7 +6,6 @@ record of the latest run, until the next run begins.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,21 +19,7 @@ from .masks import extend_mask
 from .plan import Plan
 from .record import RunRecord
 from .routed_call import OVERRIDE, RoutedCall, lay_out
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What MUSAR Routing was set to."""
-
-    static: bool
-    dynamic: bool
-    sigmas: tuple[float, float]  # from … to, falling
-    blocks: tuple[int, int]  # first … last
-    accumulate: bool = True  # owners by the affinity of all layers so far
-    leak: bool = False  # measure what each region's attention goes to
-
-
-OFF = Settings(False, False, (float("inf"), 0.0), (0, 0))  # lays out and routes nothing
+from .settings import Settings
 
 
 class Routing:

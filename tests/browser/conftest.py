@@ -8,9 +8,9 @@ import os
 import pytest
 
 from demo.painter import FLUX, MODELS, TEXT, VAE
+from gallery.thumbnails import with_sprites
 from tools.browser import Browser
 from tools.comfy_server import ROOT, ComfyServer, host_from_environment
-from tools.workflows.thumbnails import with_sprites
 
 from .canvas import FRAME
 

@@ -1,9 +1,9 @@
 """What a person sees while building and running: sockets that grow, help, errors, maps."""
 
 from demo.painter import STEPS
-from tools.workflows.__main__ import laid_out
-from tools.workflows.graphs import every_graph
-from tools.workflows.thumbnails import as_sprites
+from gallery.__main__ import laid_out
+from gallery.graphs import every_graph
+from gallery.thumbnails import as_sprites
 
 from .canvas import ready, run
 

@@ -1,6 +1,6 @@
 """The ready-made subgraph: found by its name, wired up, run."""
 
-from tools.workflows.subgraph import NAME, graph
+from gallery.subgraph import NAME, graph
 
 from .canvas import BROKEN, PROMPT, run
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def pytest_configure(config):
     if not os.environ.get("COMFYUI_PATH"):
         pytest.exit("COMFYUI_PATH is not set: run `make test-host`, which fetches ComfyUI.", 2)
-    from demo.comfy_host import use_comfy
+    from tools.comfy_host import use_comfy
 
     use_comfy()
     import torch
@@ -34,7 +34,7 @@ def nodes():
 
     async def load():
         await nodes.init_builtin_extra_nodes()
-        for pack in (ROOT, ROOT / "demo" / "comfy_pack"):
+        for pack in (ROOT, ROOT / "sprites" / "comfy_pack"):
             if not await nodes.load_custom_node(str(pack)):
                 pytest.exit(f"The host could not load {pack}; its log says why.", 1)
 
@@ -82,7 +82,7 @@ def load_flux(call, files):
     """load_flux(hidden=256, depth=2, …): a tiny random FLUX through the stock loader."""
     from safetensors.torch import save_file
 
-    from demo.tiny import flux_weights
+    from tools.tiny import flux_weights
 
     def load(hidden=256, depth=2, singles=3, **options):
         weights = flux_weights(hidden, depth, singles, **options)
@@ -103,7 +103,7 @@ def flux(load_flux):
 def vae(call, files):
     from safetensors.torch import save_file
 
-    from demo.tiny import vae_weights
+    from tools.tiny import vae_weights
 
     save_file(vae_weights(), files.vae / "tiny.safetensors")
     return call("VAELoader", vae_name="tiny.safetensors")[0]
@@ -113,7 +113,7 @@ def vae(call, files):
 def clip(call, files):
     from safetensors.torch import save_file
 
-    from demo.tiny import text_weights
+    from tools.tiny import text_weights
 
     save_file(text_weights(), files.text_encoders / "tiny.safetensors")
     return call("MusarDemoTextEncoder", text_encoder="tiny.safetensors")[0]

@@ -5,14 +5,14 @@ import torch
 from diffusers import FluxTransformer2DModel
 from safetensors.torch import save_file
 
-import training.routing
-from demo.tiny import POOLED, WIDTH, randomise
-from training.batch import pack
-from training.dense import Dense
-from training.dual_lora import DualLora, metadata
-from training.routing import Router, Routes
-from training.sampler import sigmas
-from training.sequence import Condition, join
+import training.network.routing
+from tools.tiny import POOLED, WIDTH, randomise
+from training.network.batch import pack
+from training.network.dense import Dense
+from training.network.dual_lora import DualLora, metadata
+from training.network.routing import Router, Routes
+from training.network.sequence import Condition, join
+from training.run.sampler import sigmas
 
 SIZE = (96, 80)
 TARGET = (SIZE[0] // 16, SIZE[1] // 16)
@@ -132,7 +132,7 @@ def test_same_velocity_along_the_same_owners(
     positive = condition("a dog and a robot", "dog", "robot", prompts=("a dog", "a red robot"))
     x, sigma, v = host_velocity(route(hosted, static, True), positive, 1.0)
     left = iter(owners.seen)
-    monkeypatch.setattr(training.routing, "assign", lambda affinity: next(left))
+    monkeypatch.setattr(training.network.routing, "assign", lambda affinity: next(left))
     assert error(v, trainer_velocity(positive, x, sigma, static, dense=dense)) < TOLERANCE
     assert next(left, None) is None
 
@@ -142,8 +142,8 @@ def test_both_give_the_same_owners(
 ):
     positive = condition("a dog and a robot", "dog", "robot", prompts=("a dog", "a red robot"))
     x, sigma, _ = host_velocity(route(hosted), positive, 1.0)
-    own, original = [], training.routing.assign
-    monkeypatch.setattr(training.routing, "assign", lambda s: own.append(original(s)) or own[-1])
+    own, original = [], training.network.routing.assign
+    monkeypatch.setattr(training.network.routing, "assign", lambda s: own.append(original(s)) or own[-1])
     trainer_velocity(positive, x, sigma)
     disagree = torch.cat(own).ne(torch.cat(owners.seen)).float().mean()
     with capsys.disabled():
@@ -186,7 +186,7 @@ def test_the_trainers_lora_is_the_nodes(
     positive = condition("a dog and a robot", "dog", "robot", prompts=("a dog", "a red robot"))
     x, sigma, v = host_velocity(model, positive, 1.0)
     left = iter(owners.seen)
-    monkeypatch.setattr(training.routing, "assign", lambda affinity: next(left))
+    monkeypatch.setattr(training.network.routing, "assign", lambda affinity: next(left))
     assert error(v, trainer_velocity(positive, x, sigma, lora=trained_lora)) < TOLERANCE
     left = iter(owners.seen)
     assert error(v, trainer_velocity(positive, x, sigma)) > 100 * TOLERANCE, "the LoRA changed nothing"

@@ -154,7 +154,7 @@ def scaled_fp8(state):
 @pytest.mark.parametrize("stored", ("fp8_e4m3fn", "fp8_e5m2", "scaled"))
 def test_on_fp8_weights(call, files, lora, route, sample, condition, by_hand, owners, stored):
     """Nothing reads the base weights, so they may be stored in whatever the host can run."""
-    from demo.tiny import flux_weights
+    from tools.tiny import flux_weights
 
     state = flux_weights(HIDDEN, 2, 3)
     save_file(

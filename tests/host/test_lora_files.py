@@ -65,7 +65,7 @@ def test_namings(parse, key, a, b):
 
 def test_uno(load_flux, pack):
     """UNO's own naming is known by its last blocks, so it takes a network of full depth."""
-    from demo.tiny import uno_lora_weights
+    from tools.tiny import uno_lora_weights
 
     model = load_flux(128, 19, 38).model
     targets = pack("nodes.host.lora_files").parse(uno_lora_weights(), model, "uno")

@@ -10,13 +10,13 @@ def built(load_flux):
     """Narrow models of the host's own classes, built in this process."""
     from comfy.sd import load_diffusion_model_state_dict
 
-    from demo.tiny import flux_weights
+    from tools.tiny import flux_weights
 
     def flux2():
         import comfy.ops
         from comfy.ldm.flux.model import Flux
 
-        from demo.tiny import randomise
+        from tools.tiny import randomise
 
         net = Flux(
             in_channels=128,

@@ -8,17 +8,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import training.routing
+import training.network.routing
 from demo.painter import FILES, FLUX, LORA, MODELS, TEXT, VAE
-from demo.sprites.identity import all_identities
-from demo.sprites.palette import picture
-from demo.sprites.scene import reference
-from training.base import load_base
-from training.batch import collate, encode_example, pack, unpack
+from sprites.world.identity import all_identities
+from sprites.world.palette import picture
+from sprites.world.scene import reference
 from training.data.example import Example, Reference
-from training.draw import draw, nothing_said
 from training.encoders.sprites import SpritesEncoder
-from training.model import Trained, Variant, Wiring
+from training.network.base import load_base
+from training.network.batch import collate, encode_example, pack, unpack
+from training.network.model import Trained, Variant, Wiring
+from training.run.draw import draw, nothing_said
 
 STEPS, CFG, SEED = 8, 2.0, 5
 WISHES = [
@@ -112,7 +112,7 @@ def test_host_and_trainer_draw_the_same_picture(
         condition_.image.copy_(image)
     noise = pack(comfy.sample.prepare_noise(latent, SEED))
     left = iter(owners.seen)
-    monkeypatch.setattr(training.routing, "assign", lambda affinity: next(left))
+    monkeypatch.setattr(training.network.routing, "assign", lambda affinity: next(left))
     silent = nothing_said(batch, encoder.prompt(""))
     ours = unpack(draw(trained, batch, noise, STEPS, silent, CFG), batch.size[0])
 

@@ -10,14 +10,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from demo.judge import Request, judge, read_cells
-from demo.judge.self_test import read_truth
 from demo.painter import FLUX, MODELS, TEXT, VAE, Painter
-from demo.sprites.captions import caption, held_out_prompt
-from demo.sprites.palette import picture
-from demo.sprites.scene import pick_scene
-from demo.train.flux_data import cells_of
-from demo.train.text import TextEncoder
+from sprites.judge import Request, judge, read_cells
+from sprites.judge.self_test import read_truth
+from sprites.latents import cells_of
+from sprites.text_encoder import TextEncoder
+from sprites.world.captions import caption, held_out_prompt
+from sprites.world.palette import picture
+from sprites.world.scene import pick_scene
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ import os
 
 import pytest
 
-from demo.comfy_host import use_comfy
-from demo.stand_ins import with_small_models
-from demo.tiny import write_models
+from gallery.thumbnails import with_sprites
+from tools.comfy_host import use_comfy
 from tools.comfy_server import ROOT, ComfyServer, Refused, host_from_environment
-from tools.workflows.thumbnails import with_sprites
+from tools.stand_ins import with_small_models
+from tools.tiny import write_models
 
 API = ROOT / "workflows" / "api"
 

@@ -51,7 +51,7 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_prompt(server, edited, name):
-    from demo.tiny import flux_weights
+    from tools.tiny import flux_weights
 
     fill = server.base / "models" / "diffusion_models" / "fill.safetensors"
     if not fill.exists():

@@ -7,8 +7,8 @@ import threading
 import pytest
 from PIL import Image
 
+from gallery.graphs import every_graph
 from tools.comfy_server import ROOT, Refused
-from tools.workflows.graphs import every_graph
 
 PROMPTS = sorted(f.stem for f in (ROOT / "workflows" / "api").glob("*.json"))
 

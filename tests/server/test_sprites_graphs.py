@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo.judge import Request, judge, read_cells
+from gallery.thumbnails import PICTURE, as_sprites
+from sprites.judge import Request, judge, read_cells
 from tools.comfy_server import ROOT
-from tools.workflows.thumbnails import PICTURE, as_sprites
 
 WORKFLOWS = ROOT / "workflows"
 PROMPTS = sorted(file.stem for file in (WORKFLOWS / "api").glob("*.json"))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from musar_attention import SubjectTokens, TokenLayout, routing_mask
-from training.dense import Dense
+from training.network.dense import Dense
 
 
 @pytest.mark.parametrize("static", (True, False))

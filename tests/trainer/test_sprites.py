@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from demo.sprites.captions import a, held_out_prompt
-from demo.sprites.identity import held_out
-from demo.sprites.kinds import KINDS
-from demo.sprites.palette import PAPER, SUBJECTS, nearest
-from demo.sprites.places import PLACES
-from demo.sprites.scene import EVERY, Placed, Scene, columns_for
-from demo.sprites.scene import reference as drawn
+from sprites.world.captions import a, held_out_prompt
+from sprites.world.identity import held_out
+from sprites.world.kinds import KINDS
+from sprites.world.palette import PAPER, SUBJECTS, nearest
+from sprites.world.places import PLACES
+from sprites.world.scene import EVERY, Placed, Scene, columns_for
+from sprites.world.scene import reference as drawn
 from training.data.feed import Feed
 from training.data.sprites import Sprites
 from training.data.words import find_words

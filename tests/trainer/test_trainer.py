@@ -10,11 +10,11 @@ import yaml
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from demo.train.flux import new_flux
-from demo.train.text import text_weights
+from sprites.text_encoder import text_weights
+from studies.base_model.flux import new_flux
 from tools.comfy_server import ROOT
+from training.run.trainer import Trainer
 from training.train import LORA, read_config, train
-from training.trainer import Trainer
 
 SMALL = {"seed": 1, "hidden": 128, "double_blocks": 1, "single_blocks": 1}
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tools.comfy_server import ROOT
-from training.validation import read_prompts
+from training.run.validation import read_prompts
 
 PROMPTS = ROOT / "training" / "configs" / "sprites_prompts.yaml"
 

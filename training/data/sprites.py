@@ -1,6 +1,6 @@
 """Pairs of Sprites, drawn as they are asked for: no file is read.
 
-The only file of the trainer that knows the demo's world. What is held out there, looks and prompts,
+The only reader that draws its data. What is held out there, looks and prompts,
 is never drawn.
 """
 
@@ -10,12 +10,11 @@ from functools import cached_property
 
 import numpy as np
 
-from demo.sprites.captions import a, caption, held_out_prompt
-from demo.sprites.kinds import KINDS
-from demo.sprites.palette import picture
-from demo.sprites.places import PLACES
-from demo.sprites.samples import PANEL
-from demo.sprites.scene import PATCH, Placed, Scene, columns_for, place_subjects, reference
+from sprites.world.captions import a, caption, held_out_prompt
+from sprites.world.kinds import KINDS
+from sprites.world.palette import picture
+from sprites.world.places import PLACES
+from sprites.world.scene import PANEL, PATCH, Placed, Scene, columns_for, place_subjects, reference
 
 from .pair import Pair, Source
 

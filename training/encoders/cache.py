@@ -11,7 +11,7 @@ import numpy as np
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from . import Encoder
+from .encoder import Encoder
 
 
 class CachedEncoder:

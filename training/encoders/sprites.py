@@ -9,10 +9,10 @@ import numpy as np
 from safetensors.torch import load_file
 from torch import Tensor
 
-from demo.judge import read_cells
-from demo.sprites.palette import picture
-from demo.train.flux_data import cells_of, latents_of
-from demo.train.text import TextEncoder
+from sprites.judge import read_cells
+from sprites.latents import cells_of, latents_of
+from sprites.text_encoder import TextEncoder
+from sprites.world.palette import picture
 
 
 class SpritesEncoder:

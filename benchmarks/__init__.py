@@ -1,0 +1,1 @@
+"""Measured on your machine, into docs/benchmarks.md."""

@@ -1,0 +1,61 @@
+"""The text encoder of Sprites: random word vectors, sinusoidal positions. Nothing is learned."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .comfy_pack.words import WordVectors
+
+WORDS, PLACES = 32128, 512  # T5's vocabulary; the longest prompt
+WIDTH, STEP = 64, 16
+POSITION = 0.7  # of a position against a word's 1
+THINGS = 8  # the last is for every later one
+ARTICLES = (9, 46, 430, 8)  # T5's tokens of: a, an, another, the
+
+
+def text_weights(seed: int) -> dict[str, Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    place = torch.arange(PLACES)[:, None] * torch.exp(
+        -math.log(200) * torch.arange(WIDTH // 2) / (WIDTH // 2)
+    )
+    return {
+        "words.weight": torch.randn(WORDS, WIDTH, generator=g).half(),
+        "positions.weight": (POSITION * torch.cat([place.sin(), place.cos()], 1)).half(),
+        "pool.weight": torch.zeros(WIDTH, WIDTH).half(),  # words are for attention: see docs/sprites.md
+        "things.weight": torch.cat([torch.zeros(1, WIDTH), torch.randn(THINGS, WIDTH, generator=g)]).half(),
+        "articles": torch.tensor(ARTICLES),
+        "step": torch.tensor(STEP),
+    }
+
+
+class TextEncoder:
+    """Captions -> what FLUX reads, with the tokenizer of the host."""
+
+    def __init__(self, comfy: Path, weights: dict[str, Tensor]) -> None:
+        from transformers import T5TokenizerFast
+
+        folder = comfy / "comfy" / "text_encoders" / "t5_tokenizer"
+        self.tokenizer = T5TokenizerFast.from_pretrained(folder)
+        words, width = weights["words.weight"].shape
+        sizes = (
+            len(weights[name]) for name in ("pool.weight", "positions.weight", "things.weight", "articles")
+        )
+        self.model = WordVectors(words, width, *sizes)
+        self.model.load_sd(weights)
+
+    def tokens(self, caption: str) -> int:
+        """How many T has."""
+        return self(caption)[0].shape[0]
+
+    @lru_cache(1 << 16)  # noqa: B019 - one encoder a run
+    def __call__(self, caption: str) -> tuple[Tensor, Tensor]:
+        """[tokens, width], [pooled]."""
+        with torch.no_grad():
+            stream = [(token, 1.0) for token in self.tokenizer(caption).input_ids]
+            embeddings, pooled = self.model.encode(stream)
+        return embeddings[0], pooled[0]

@@ -1,0 +1,1 @@
+"""Pixel art of which everything is known: kinds, looks, places, scenes, captions."""

@@ -1,0 +1,56 @@
+"""What is asked of every variant: prompts and looks that no training has seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sprites.judge import Request
+from sprites.world.captions import caption, held_out_prompt, names
+from sprites.world.palette import picture
+from sprites.world.places import PLACES
+from sprites.world.scene import Scene, columns_for, pick_kinds, place_subjects, reference
+from training.data.example import Example, Reference
+
+CELLS = ((1, False), (2, False), (3, False), (4, False), (2, True), (3, True), (4, True))
+
+
+@dataclass(frozen=True)
+class Case:
+    """The scene's places are one solution of many: only its words and looks are asked for."""
+
+    words: str
+    scene: Scene
+
+    @property
+    def example(self) -> Example:
+        kinds = [s.kind for s in self.scene.subjects]
+        references = tuple(
+            Reference(picture(reference(s.kind, s.identity)), name, s.kind, kinds[:k].count(s.kind))
+            for k, (s, name) in enumerate(zip(self.scene.subjects, names(kinds)))
+        )
+        empty = np.zeros_like(picture(self.scene.cells()))  # its size counts
+        return Example(self.words, references, empty)
+
+    @property
+    def request(self) -> Request:
+        subjects = self.scene.subjects
+        return Request([s.kind for s in subjects], self.scene.place, [s.identity for s in subjects])
+
+
+def name_of(count: int, same: bool) -> str:
+    return f"{count}, two of a kind" if same else str(count)
+
+
+def cases(count: int, same: bool, prompts: int) -> list[Case]:
+    """`same`: two of the subjects are of one kind. No two references share a colour."""
+    rng, chosen = np.random.default_rng((count, same)), []
+    while len(chosen) < prompts:
+        slots = max(2, count)
+        subjects = place_subjects(rng, pick_kinds(rng, count, float(same)), slots, held=True)
+        scene = Scene(list(PLACES)[rng.integers(len(PLACES))], subjects, columns_for(slots))
+        colours = [c for s in subjects for c in (s.identity.first, s.identity.second)]
+        if held_out_prompt(scene) and len(set(colours)) == len(colours):
+            chosen.append(Case(caption(rng, scene), scene))
+    return chosen

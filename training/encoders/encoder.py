@@ -1,0 +1,32 @@
+"""What every encoder can do."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+
+class Encoder(Protocol):
+    """Everything without a batch, on the CPU; latents in the scale that FLUX sees."""
+
+    def prompt(self, text: str) -> tuple[Tensor, Tensor]:
+        """T [tokens, width], padded as the host pads it, and the pooled vector."""
+        ...
+
+    def words(self, text: str) -> Tensor:
+        """CT [tokens, width]: the words' own tokens and the end token."""
+        ...
+
+    def pieces(self, text: str) -> list[str]:
+        """The tokens of T as the tokenizer writes them, without padding."""
+        ...
+
+    def image(self, pixels: np.ndarray) -> Tensor:
+        """H W 3 of 0 … 255 -> [16, H/8, W/8]."""
+        ...
+
+    def picture(self, latent: Tensor) -> np.ndarray:
+        """[16, h, w] -> 8h 8w 3 of 0 … 255."""
+        ...

@@ -1,0 +1,110 @@
+"""Examples to tensors: a batch whose samples share every length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from musar_attention import SubjectTokens, TokenLayout, find_phrase, phrase_weights
+
+from ..data.example import Example
+from ..encoders import Encoder
+from .sequence import Condition
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """One example, ready for the model."""
+
+    latent: Tensor  # (h w) 64
+    size: tuple[int, int]  # h, w: of the target, in tokens
+    text: Tensor  # T: tokens × width
+    pooled: Tensor
+    images: tuple[Tensor, ...]  # each CI: (h w) 64
+    sizes: tuple[tuple[int, int], ...]
+    words: tuple[Tensor, ...]  # each CT; () where condition prompts are left out
+    phrases: tuple[tuple[int, ...], ...]  # indices into T
+
+    @property
+    def shape(self) -> tuple:
+        """Examples with the same one can share a batch."""
+        return self.size, len(self.text), self.sizes, tuple(len(w) for w in self.words)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    latent: Tensor  # B (h w) 64
+    size: tuple[int, int]
+    text: Tensor  # B T width
+    pooled: Tensor
+    conditions: tuple[Condition, ...]
+    phrases: Tensor | None  # B c T, rows sum to 1; None = no condition
+
+
+def encode_example(example: Example, encoder: Encoder, condition_prompts: bool = True) -> Encoded:
+    """ValueError if the prompt lacks a phrase."""
+    text, pooled = encoder.prompt(example.prompt)
+    if example.prompt:
+        pieces = encoder.pieces(example.prompt)
+        spans = [find_phrase(pieces, r.phrase, r.occurrence) for r in example.references]
+    else:  # dropped: nothing names the one subject, and it owns everything
+        spans = [()] * len(example.references)
+    latents = [encoder.image(r.image) for r in example.references]
+    target = encoder.image(example.target)
+    return Encoded(
+        pack(target[None])[0],
+        tokens_of(target),
+        text,
+        pooled,
+        tuple(pack(latent[None])[0] for latent in latents),
+        tuple(map(tokens_of, latents)),
+        tuple(encoder.words(r.words) for r in example.references) if condition_prompts else (),
+        tuple(spans),
+    )
+
+
+def collate(examples: Sequence[Encoded]) -> Batch:
+    first = examples[0]
+    if any(e.shape != first.shape for e in examples):
+        raise ValueError(f"Examples of one batch share their lengths; found {[e.shape for e in examples]}.")
+    conditions = tuple(
+        Condition(
+            torch.stack([e.images[k] for e in examples]),
+            size,
+            torch.stack([e.words[k] for e in examples]) if first.words else None,
+            (),
+        )
+        for k, size in enumerate(first.sizes)
+    )
+    return Batch(
+        torch.stack([e.latent for e in examples]),
+        first.size,
+        torch.stack([e.text for e in examples]),
+        torch.stack([e.pooled for e in examples]),
+        conditions,
+        torch.cat([_weights(e) for e in examples]) if conditions else None,
+    )
+
+
+def _weights(e: Encoded) -> Tensor:
+    """1 c T: the phrases of one sample as weights over T."""
+    subjects = tuple(SubjectTokens((1, 1), phrase) for phrase in e.phrases)
+    return phrase_weights(TokenLayout(len(e.text), (1, 1), subjects))
+
+
+def tokens_of(latent: Tensor) -> tuple[int, int]:
+    rows, columns = latent.shape[-2:]
+    return rows // 2, columns // 2
+
+
+def pack(latent: Tensor) -> Tensor:
+    """B C H W -> B tokens (C 2 2), as FLUX patches."""
+    return rearrange(latent, "b c (h p) (w q) -> b (h w) (c p q)", p=2, q=2)
+
+
+def unpack(tokens: Tensor, rows: int) -> Tensor:
+    return rearrange(tokens, "b (h w) (c p q) -> b c (h p) (w q)", h=rows, p=2, q=2)

@@ -1,0 +1,1 @@
+"""How it is trained: steps, checkpoints, pictures meanwhile."""
