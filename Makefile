@@ -74,8 +74,9 @@ lint: test-tools
 	"$(PY)" -m ruff format --check .
 	"$(PY)" -m tools.ladder
 
+# tests/sprites would hide the room of that name from the tests
 $(TIERS:%=test-%): test-%: test-tools
-	$(PYTEST) tests/$(if $(filter sprites,$*),small_world,$*)  # a folder sprites would hide the room
+	$(PYTEST) tests/$(if $(filter sprites,$*),small_world,$*)
 
 test-hosts:
 	@for host in $(KNOWN); do \

@@ -89,7 +89,8 @@ class Bench:
         """One call of the model with so many subjects, its map drawn as for a browser that watches."""
         wrapper, plan, keys = (self.pack(f"nodes.host.{name}") for name in ("wrapper", "plan", "keys"))
         settings = wrapper.Settings(True, True, (float("inf"), 0.0), (0, 1000), True, leak)
-        routing = wrapper.Routing(settings, SimpleNamespace(show=self._show))
+        family = self.pack("nodes.host.families").FLUX1
+        routing = wrapper.Routing(settings, family, SimpleNamespace(show=self._show))
         rows = REFERENCE // 16
         subjects = tuple(
             plan.PlannedSubject(f"subject {k}", (rows, rows), (8 * k,), None, 1.0, None) for k in range(count)
@@ -107,14 +108,14 @@ class Bench:
             self.net(
                 latents[0], sigma, words, pooled, sigma, latents[1:],
                 transformer_options={"wrappers": wrappers, "sigmas": sigma},
-                **{keys.PLAN: plan.Plan(subjects, "diagonal")},
+                **{keys.PLAN: plan.Plan(family, subjects, "diagonal")},
             )  # fmt: skip
 
         return run
 
     def _show(self, record: Any) -> None:
         (latest,) = record.steps.values()
-        self.maps.draw_owners([latest], record.layout.target, [s.name for s in record.plan.subjects], 0)
+        self.maps.draw_owners(record, [latest], [s.name for s in record.plan.subjects], 0)
 
 
 @torch.inference_mode()

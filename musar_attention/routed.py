@@ -38,6 +38,7 @@ def routed_attention(
     mask)` then gets the part that belongs to its rows and columns.
     `strength[i]` blends what tokens of subject i see: 0 = without their condition, 1 = with it.
     """
+    _check(q, k, v, layout, owner)
     call = _Call(attend or _attend, mask, layout.length, q.device)
     everything = [slice(0, layout.length)]
     if layout.count == 0 or (owner is None and not static):
@@ -65,7 +66,7 @@ def routed_attention(
         others = [slice(0, layout.X.start), slice(layout.X.stop, layout.length)]
         fill(others, k, v, everything)
 
-    owned = None if owner is None else _rows_by_owner(owner, len(q), layout)
+    owned = None if owner is None else _rows_by_owner(owner, layout)
     for i in range(-1, layout.count):
         s = 0.0 if i < 0 else 1.0 if strength is None else float(strength[i])
         if i >= 0:
@@ -86,11 +87,26 @@ def routed_attention(
     return out
 
 
-def _rows_by_owner(owner: Tensor, batch: int, layout: TokenLayout) -> list[list[Tensor]]:
+def _check(q: Tensor, k: Tensor, v: Tensor, layout: TokenLayout, owner: Tensor | None) -> None:
+    lengths = [t.shape[2] if t.ndim == 4 else None for t in (q, k, v)]
+    if set(lengths) != {layout.length}:
+        raise ValueError(
+            f"The layout has {layout.length} tokens, and q, k and v have {', '.join(map(str, lengths))}: all "
+            f"are [B, H, {layout.length}, D]. Found {[*q.shape]}, {[*k.shape]} and {[*v.shape]}."
+        )
+    if k.shape != q.shape or v.shape[:3] != k.shape[:3]:
+        raise ValueError(
+            "q and k have one shape, and v all of it but its depth. Found "
+            f"{[*q.shape]}, {[*k.shape]} and {[*v.shape]}."
+        )
+    places = (len(q), layout.target_length)
+    if owner is not None and owner.shape != places:
+        raise ValueError(f"Owners are {[*places]}, one per target token; found {[*owner.shape]}.")
+
+
+def _rows_by_owner(owner: Tensor, layout: TokenLayout) -> list[list[Tensor]]:
     """Places in the sequence of the target tokens of nobody, subject 0, 1, …, sample by sample."""
     n, count = layout.target_length, layout.count
-    if owner.shape != (batch, n):
-        raise ValueError(f"Owners are [{batch}, {n}], one per target token; found {[*owner.shape]}.")
     ids = torch.arange(-1, count, device=owner.device)
     sizes = (owner[..., None] == ids).sum(1).tolist()  # the one wait for the device
     if any(sum(of_sample) != n for of_sample in sizes):

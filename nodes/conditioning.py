@@ -124,11 +124,11 @@ class MusarConditioning(io.ComfyNode):
             )
         wired = {name: subjects[name] for name in NAMES if (subjects or {}).get(name) is not None}
         placed = place_boxes(boxes, list(wired), (canvas_width, canvas_height))
-        conditioning, stream = encode_prompt(clip, prompt, guidance)
+        conditioning, family, stream = encode_prompt(clip, prompt, guidance)
         if not wired:
             return io.NodeOutput(conditioning)
         conditioning = plan_subjects(
-            conditioning, clip, vae, prompt, stream, wired, placed, reference_size, positions
+            conditioning, clip, vae, prompt, family, stream, wired, placed, reference_size, positions
         )
         seen = sum(subject.strength > 0 for subject in wired.values())
         return io.NodeOutput(conditioning, ui=notice.show_status(cls.hidden, seen) if seen else None)

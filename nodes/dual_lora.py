@@ -7,9 +7,9 @@ from pathlib import Path
 import folder_paths
 from comfy_api.latest import io
 
+from .host.families import family_of
 from .host.lora import add_branches
 from .host.lora_files import read_branches
-from .host.models import require_flux1
 
 NONE = "none"
 
@@ -62,7 +62,7 @@ class MusarDualLora(io.ComfyNode):
         subject_strength: float = 1.0,
         noise_strength: float = 1.0,
     ) -> io.NodeOutput:
-        require_flux1(model)
+        family = family_of(model)
         strengths = {"subject": subject_strength, "noise": noise_strength}
         if not any(strengths.values()):
             return io.NodeOutput(model)
@@ -70,4 +70,5 @@ class MusarDualLora(io.ComfyNode):
             None if name == NONE else Path(folder_paths.get_full_path_or_raise("loras", name))
             for name in (subject_lora, noise_lora)
         ]
-        return io.NodeOutput(add_branches(model, read_branches(*files, strengths, model.model)))
+        branches = read_branches(*files, strengths, model.model, family)
+        return io.NodeOutput(add_branches(model, branches, family))

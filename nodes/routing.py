@@ -5,9 +5,9 @@ from __future__ import annotations
 from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import io
 
+from .host.families import family_of
 from .host.keys import WRAPPER
 from .host.live import LivePreview
-from .host.models import require_flux1
 from .host.settings import Settings
 from .host.wrapper import Routing
 
@@ -110,7 +110,7 @@ class MusarRouting(io.ComfyNode):
         accumulate: bool = True,
         leak: bool = False,
     ) -> io.NodeOutput:
-        require_flux1(model)
+        family = family_of(model)
         if start_percent > end_percent or start_block > end_block:
             raise ValueError(
                 f"The window is empty: it goes from {start_percent:g} to {end_percent:g} of the "
@@ -121,7 +121,7 @@ class MusarRouting(io.ComfyNode):
         settings = Settings(static, dynamic, sigmas, (start_block, end_block), accumulate, leak)
 
         patched = model.clone()
-        routing = Routing(settings, LivePreview(cls.hidden))
+        routing = Routing(settings, family, LivePreview(cls.hidden))
         for place, wrapper in (
             (WrappersMP.DIFFUSION_MODEL, routing),
             (WrappersMP.OUTER_SAMPLE, routing.begin_run),

@@ -64,7 +64,7 @@ class MusarRoutingPreview(io.ComfyNode):
             )
         count = len(samples["samples"])
         first = next(iter(record.steps.values()))
-        target = tuple(-(-side // 2) for side in samples["samples"].shape[-2:])
+        target = record.plan.family.tokens_of(*samples["samples"].shape[-2:])
         if target != record.layout.target or count != len(first.owned):
             raise ValueError(
                 f"samples are {count} of {target[0]} × {target[1]} tokens and the latest run of model "

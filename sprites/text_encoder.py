@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,6 +17,8 @@ WIDTH, STEP = 64, 16
 POSITION = 0.7  # of a position against a word's 1
 THINGS = 8  # the last is for every later one
 ARTICLES = (9, 46, 430, 8)  # T5's tokens of: a, an, another, the
+FETCHED = Path(__file__).resolve().parents[1] / ".host"  # where `make host` puts ComfyUI
+TOKENIZER = Path("comfy", "text_encoders", "t5_tokenizer")
 
 
 def text_weights(seed: int) -> dict[str, Tensor]:
@@ -34,13 +37,12 @@ def text_weights(seed: int) -> dict[str, Tensor]:
 
 
 class TextEncoder:
-    """Captions -> what FLUX reads, with the tokenizer of the host."""
+    """Captions -> what FLUX reads, with the tokenizer that lies in the host's folder."""
 
-    def __init__(self, comfy: Path, weights: dict[str, Tensor]) -> None:
+    def __init__(self, weights: dict[str, Tensor]) -> None:
         from transformers import T5TokenizerFast
 
-        folder = comfy / "comfy" / "text_encoders" / "t5_tokenizer"
-        self.tokenizer = T5TokenizerFast.from_pretrained(folder)
+        self.tokenizer = T5TokenizerFast.from_pretrained(tokenizer_folder())
         words, width = weights["words.weight"].shape
         sizes = (
             len(weights[name]) for name in ("pool.weight", "positions.weight", "things.weight", "articles")
@@ -59,3 +61,17 @@ class TextEncoder:
             stream = [(token, 1.0) for token in self.tokenizer(caption).input_ids]
             embeddings, pooled = self.model.encode(stream)
         return embeddings[0], pooled[0]
+
+
+def tokenizer_folder() -> Path:
+    """T5's, as ComfyUI carries it: no ComfyUI needs to run. ValueError says what to set."""
+    own = os.environ.get("COMFYUI_PATH")
+    places = [Path(own)] if own else sorted(FETCHED.glob("*"), reverse=True)
+    for place in places:
+        if (place / TOKENIZER / "tokenizer.json").is_file():
+            return place / TOKENIZER
+    found = f"COMFYUI_PATH is {own}, which has none" if own else "no ComfyUI was fetched"
+    raise ValueError(
+        f"Sprites' words go through T5's tokenizer, which lies in ComfyUI's {TOKENIZER}, and {found}. Run "
+        "`make host`, or set COMFYUI_PATH to the folder of your ComfyUI."
+    )

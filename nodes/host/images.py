@@ -6,7 +6,7 @@ import comfy.utils
 import torch
 from torch import Tensor
 
-from .keys import TOKEN
+from .families import SMALLEST_TOKEN
 
 
 def cut_out(image: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -17,9 +17,9 @@ def cut_out(image: Tensor, mask: Tensor | None = None) -> Tensor:
             "Get Image from Batch, or make a MUSAR Subject for each."
         )
     height, width, channels = image.shape[1:]
-    if min(height, width) < TOKEN:
+    if min(height, width) < SMALLEST_TOKEN:
         raise ValueError(
-            f"image is {width} × {height} pixels; a reference needs at least {TOKEN} on each side."
+            f"image is {width} × {height} pixels; a reference needs at least {SMALLEST_TOKEN} on each side."
         )
     for name, values in (("image", image), ("mask", mask)):
         if values is not None and not torch.isfinite(values).all():
@@ -39,11 +39,11 @@ def cut_out(image: Tensor, mask: Tensor | None = None) -> Tensor:
     return (rgb * keep + (1 - keep)).clamp(0, 1)
 
 
-def fit_reference(image: Tensor, long_side: int) -> Tensor:
-    """The reference with the given long side, its shape kept, both sides multiples of 16."""
+def fit_reference(image: Tensor, long_side: int, token: int) -> Tensor:
+    """The reference with the given long side, its shape kept, both sides whole tokens of so many pixels."""
     height, width = image.shape[1:3]
     scale = long_side / max(height, width)
-    h, w = (max(TOKEN, round(side * scale / TOKEN) * TOKEN) for side in (height, width))
+    h, w = (max(token, round(side * scale / token) * token) for side in (height, width))
     if (h, w) == (height, width):
         return image
     pixels = image.movedim(-1, 1)

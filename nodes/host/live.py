@@ -38,6 +38,6 @@ class LivePreview:
             return
         latest = next(reversed(record.steps.values()))
         names = [subject.name for subject in record.plan.subjects]
-        image = draw_owners([latest], record.layout.target, names, 0)
+        image = draw_owners(record, [latest], names, 0)
         ids = self.ids | {"prompt_id": context.prompt_id}
         server.send_sync(BinaryEventTypes.PREVIEW_IMAGE_WITH_METADATA, (("PNG", image, None), ids), client)

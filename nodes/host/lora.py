@@ -14,6 +14,7 @@ from comfy.patcher_extension import PatcherInjection, WrappersMP
 from torch import Tensor, nn
 
 from ...musar_attention import LowRank, add_dual_lora
+from .families import Family
 from .keys import WRAPPER
 from .layout_now import layout_now
 from .lora_files import Branch, Target
@@ -36,7 +37,7 @@ def _linear(weight: Tensor) -> nn.Module:
     return layer
 
 
-def add_branches(model: ModelPatcher, branches: Sequence[Branch]) -> ModelPatcher:
+def add_branches(model: ModelPatcher, branches: Sequence[Branch], family: Family) -> ModelPatcher:
     """A clone of the model with the branches on it; the model itself if none has any strength."""
     holder, layers = nn.Module(), defaultdict(lambda: defaultdict(list))
     holder.pairs = nn.ModuleList()
@@ -56,7 +57,7 @@ def add_branches(model: ModelPatcher, branches: Sequence[Branch]) -> ModelPatche
     patched.set_additional_models(key, [weights])
     patched.set_injections(key, [_injection(layers)])
     if not patched.get_wrappers(WrappersMP.DIFFUSION_MODEL, WRAPPER):
-        patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, WRAPPER, Routing(OFF))
+        patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, WRAPPER, Routing(OFF, family))
     return patched
 
 

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from ...musar_attention.lora import BRANCHES
+from .families import Family
 
 FORMAT = "musar_format"  # metadata of a file with both branches
 VERSION = "1"
@@ -49,7 +50,7 @@ class Branch:
 
 
 def read_branches(
-    subject: Path, noise: Path | None, strengths: dict[str, float], model: BaseModel
+    subject: Path, noise: Path | None, strengths: dict[str, float], model: BaseModel, family: Family
 ) -> list[Branch]:
     """Both branches from one file or two; a file that holds both may also stand for one."""
     first = split_branches(read_file(subject), subject.name)
@@ -65,7 +66,7 @@ def read_branches(
         "noise": (second.get("noise", {}), noise or subject),
     }
     return [
-        Branch(name, parse(state, model, file.name), strengths[name])
+        Branch(name, parse(state, model, family, file.name), strengths[name])
         for name, (state, file) in states.items()
         if state and strengths[name]
     ]
@@ -112,9 +113,9 @@ def split_branches(state: dict[str, Tensor], name: str) -> dict[str, dict[str, T
     return split
 
 
-def parse(state: dict[str, Tensor], model: BaseModel, name: str) -> list[Target]:
-    """Targets in the host's FLUX model, whatever the naming: PEFT, kohya, BFL, UNO."""
-    _refuse_by_name(state, name)
+def parse(state: dict[str, Tensor], model: BaseModel, family: Family, name: str) -> list[Target]:
+    """Targets in the host's model, whatever the naming: PEFT, kohya, BFL, UNO."""
+    family.check_lora(state, name)
     for key, value in state.items():
         if key.endswith(".alpha") and not (value.numel() == 1 and torch.isfinite(value.float()).all()):
             raise ValueError(f"{name} is broken: {key} is not one number. Export it again.")
@@ -125,17 +126,19 @@ def parse(state: dict[str, Tensor], model: BaseModel, name: str) -> list[Target]
     for key, patch in patches.items():
         weight, part = key if isinstance(key, tuple) else (key, None)
         module = weight.removesuffix(".weight")
-        stream = stream_of(module)
+        stream = family.stream_of(module)
         if stream is None or isinstance(patch, tuple):
             left_out[re.sub(r"\.\d+\.", ".N.", module)] += 1
             continue
         targets.append(_target(patch, model.get_submodule(module), module, stream, part, name))
     if not targets:
         if any(re.search(r"down_blocks|input_blocks|lora_unet_mid_block", key) for key in state):
-            raise ValueError(f"{name} is a LoRA for Stable Diffusion (SDXL or older). Choose one for FLUX.1.")
+            raise ValueError(
+                f"{name} is a LoRA for Stable Diffusion (SDXL or older). Choose one for {family.name}."
+            )
         raise ValueError(
             f"{name} fits no linear layer of this FLUX model; its keys look like {_some(state)}. Choose "
-            "a LoRA made for FLUX.1."
+            f"a LoRA made for {family.name}."
         )
     if left_out:
         log.warning(
@@ -152,19 +155,6 @@ def parse(state: dict[str, Tensor], model: BaseModel, name: str) -> list[Target]
 def _some(keys: Iterable[str]) -> str:
     keys = list(keys)
     return ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
-
-
-def stream_of(module: str) -> str | None:
-    """Which tokens a linear layer of the host's FLUX sees; None = not tokens."""
-    name = module.removeprefix("diffusion_model.")
-    for pattern, stream in (
-        (r"double_blocks\.\d+\.txt_(attn\.(qkv|proj)|mlp\.\d)|txt_in", "text"),
-        (r"double_blocks\.\d+\.img_(attn\.(qkv|proj)|mlp\.\d)|img_in|final_layer\.linear", "image"),
-        (r"single_blocks\.\d+\.linear[12]", "joint"),
-    ):
-        if re.fullmatch(pattern, name):
-            return stream
-    return None
 
 
 def _target(
@@ -200,21 +190,3 @@ def _target(
     if not all(torch.isfinite(t.float()).all() for t in (up, down)):  # fp8 has no isfinite of its own
         raise ValueError(f"{name} holds values that are not numbers (at {module}). Download it again.")
     return Target(module, stream, columns, down, up, 1.0 if alpha is None else alpha / rank)
-
-
-def _refuse_by_name(state: dict[str, Tensor], name: str) -> None:
-    """Published files that nothing here can use, by the name of their project."""
-    keys = "\n".join(state)
-    if re.search(r"^dreamo_|^double_blocks_\d+\.processor", keys, re.MULTILINE):
-        raise ValueError(
-            f"{name} is a DreamO file. It acts on all tokens, so it belongs in Load LoRA, but ComfyUI "
-            "does not read its key names: rename double_blocks_0.… to double_blocks.0.… and "
-            "single_blocks_0.… to single_blocks.0.… first, or use UNO."
-        )
-    if re.search(r"processor\.[qkv]_loras\.\d", keys):
-        raise ValueError(
-            f"{name} is an EasyControl file: its LoRAs belong to attention processors that only "
-            "EasyControl's own nodes run. Use those, or UNO."
-        )
-    if "single_blocks.37.processor.qkv_lora.up.weight" in state:
-        log.warning("%s is a UNO or USO LoRA, made for all tokens: it belongs in Load LoRA.", name)

@@ -10,7 +10,6 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ...musar_attention import StepRecord, owner_of
-from .keys import TOKEN
 from .record import RunRecord
 
 # Told apart by colour-blind people too (Okabe and Ito); nobody is grey.
@@ -29,24 +28,24 @@ def colour_of(k: int) -> tuple[int, int, int]:
 
 def owner_map(record: RunRecord, names: list[str], batch: int, image: Tensor | None = None) -> Tensor:
     """[1,H,W,3]: owners over the whole run, over the picture (or blank), with a legend below."""
-    return tensor(draw_owners(list(record.steps.values()), record.layout.target, names, batch, image))
+    return tensor(draw_owners(record, list(record.steps.values()), names, batch, image))
 
 
 def draw_owners(
+    record: RunRecord,
     steps: list[StepRecord],
-    target: tuple[int, int],
     names: list[str],
     batch: int,
     image: Tensor | None = None,
 ) -> Image.Image:
-    """Owners in most layers of these steps; `target` is rows and columns of tokens."""
-    rows, columns = target
+    """Owners in most layers of these steps of the record."""
+    (rows, columns), token = record.layout.target, record.plan.family.token
     owned = torch.stack([step.owned[batch].float() for step in steps]).mean(0)
     owner = owner_of(owned).view(rows, columns).numpy()
     palette = np.array([colour_of(k) for k in range(-1, len(names))], np.float32)
 
-    scale = max(1, -(-SMALLEST // (max(rows, columns) * TOKEN)))
-    size = (columns * TOKEN * scale, rows * TOKEN * scale)
+    scale = max(1, -(-SMALLEST // (max(rows, columns) * token)))
+    size = (columns * token * scale, rows * token * scale)
     if image is None:  # drawn in every step: blend the few tokens, not the many pixels
         drawn = _pixels(COVER * palette[owner + 1] + (1 - COVER) * 255).resize(size, Image.NEAREST)
     else:

@@ -9,6 +9,7 @@ import comfy.conds
 from torch import Tensor
 
 from ...musar_attention import Box, box_from_pixels
+from .families import Family
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,7 @@ class PlannedSubject:
 class Plan:
     """Subjects in the order of the leading reference latents."""
 
+    family: Family  # whose text encoder and latents these are
     subjects: tuple[PlannedSubject, ...]
     positions: str
     cropped: bool = False  # the sampler runs it on an area of the picture only

@@ -23,7 +23,6 @@ from ...musar_attention import (
     routed_attention,
 )
 from .boxes import OFF_CANVAS
-from .keys import CELL, tokens_of
 from .masks import additive
 from .plan import Plan
 from .settings import Settings
@@ -38,8 +37,8 @@ def lay_out(plan: Plan, x: Tensor, context: Tensor, references: list[Tensor]) ->
     subjects = tuple(
         SubjectTokens(s.image, s.phrase, 0 if s.text is None else s.text.shape[1]) for s in plan.subjects
     )
-    native = (tokens_of(*latent.shape[-2:]) for latent in references[len(subjects) :])
-    target = tokens_of(*x.shape[-2:])
+    native = (plan.family.tokens_of(*latent.shape[-2:]) for latent in references[len(subjects) :])
+    target = plan.family.tokens_of(*x.shape[-2:])
     return TokenLayout(context.shape[1], target, subjects, sum(h * w for h, w in native))
 
 
@@ -58,13 +57,12 @@ class RoutedCall:
     ) -> None:
         self.plan, self.layout, self.settings = plan, layout, settings
         self.chained: Callable | None = options.get(OVERRIDE)
-        self.doubles = len(model.double_blocks)
+        self.first, self.blocks = plan.family.first_blocks(model)
         start, end = settings.sigmas
         sigma = options.get("sigmas")
         self.in_window = sigma is None or end <= float(sigma[0]) <= start
         self.phrases = phrase_weights(layout, x.device)
         self.allowed = self._allowed(x, context)
-        self.blocks = self.doubles + len(model.single_blocks)
         self.ran = self.placed = False
         self.tally = Tally()
         self.attended: set[tuple] = set()  # blocks whose attention came by here
@@ -73,7 +71,8 @@ class RoutedCall:
         """bool [B|1,n,c], None = every subject may own every token."""
         allowed = None
         if any(s.box for s in self.plan.subjects):
-            picture = (x.shape[-1] * CELL, x.shape[-2] * CELL)
+            cell = self.plan.family.cell
+            picture = (x.shape[-1] * cell, x.shape[-2] * cell)
             try:
                 boxes = [s.box.on(picture) if s.box else None for s in self.plan.subjects]
             except ValueError as error:
@@ -158,9 +157,7 @@ class RoutedCall:
 
     def _switches(self, options: dict) -> tuple[bool, bool, bool]:
         """Static, dynamic and leak, all off outside the windows of steps and blocks."""
-        block = options.get("block_index", 0)
-        if options.get("block_type") == "single":
-            block += self.doubles
+        block = options.get("block_index", 0) + self.first.get(options.get("block_type"), 0)
         first, last = self.settings.blocks
         if not (self.in_window and first <= block <= last):
             return False, False, False

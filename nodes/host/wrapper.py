@@ -12,7 +12,8 @@ import torch
 from comfy.patcher_extension import WrapperExecutor
 from torch import Tensor
 
-from .keys import PLAN, tokens_of
+from .families import Family
+from .keys import PLAN
 from .layout_now import laid_out
 from .live import LivePreview
 from .masks import extend_mask
@@ -25,8 +26,8 @@ from .settings import Settings
 class Routing:
     """The wrapper. Conditioning without a plan goes through untouched."""
 
-    def __init__(self, settings: Settings, live: LivePreview | None = None) -> None:
-        self.settings, self.live = settings, live
+    def __init__(self, settings: Settings, family: Family, live: LivePreview | None = None) -> None:
+        self.settings, self.family, self.live = settings, family, live
         self.record = RunRecord()
 
     def begin_run(self, executor: WrapperExecutor, *args: Any, **kwargs: Any) -> Any:
@@ -81,7 +82,12 @@ class Routing:
 
     def _refuse(self, plan: Plan, x: Tensor, references: list[Tensor], method: str) -> None:
         """What cannot be routed, said before the model trips over it."""
-        found = [tokens_of(*latent.shape[-2:]) for latent in references]
+        if plan.family is not self.family:
+            raise ValueError(
+                f"The conditioning was encoded for {plan.family.name}, and the model is {self.family.name}. "
+                f"Connect MUSAR Conditioning to the text encoder and the VAE of {self.family.name}."
+            )
+        found = [self.family.tokens_of(*latent.shape[-2:]) for latent in references]
         if found[: len(plan.subjects)] != [s.image for s in plan.subjects]:
             raise ValueError(
                 f"The conditioning plans {len(plan.subjects)} subjects but carries {len(found)} "
@@ -94,12 +100,8 @@ class Routing:
                 f"{references[0].shape[1]}: a control LoRA or inpainting conditioning widens the "
                 "picture's latent. MUSAR works without it; for control use a ControlNet."
             )
-        if method == "index_timestep_zero":
-            raise ValueError(
-                "References are set to index_timestep_zero (by Edit Model Reference Method or Flux KV "
-                "Cache), which FLUX.1 cannot run. Remove that node; positions of MUSAR Conditioning "
-                "places the references."
-            )
+        if method in self.family.unusable_methods:
+            raise ValueError(self.family.unusable_methods[method])
         boxed = any(s.box for s in plan.subjects)
         if boxed and plan.cropped:
             raise ValueError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -49,7 +48,7 @@ def main() -> None:
     )
     runs = {"vae": run}
 
-    encode = TextEncoder(Path(os.environ["COMFYUI_PATH"]), weights)
+    encode = TextEncoder(weights)
     runs["flux"] = run = train_flux(settings["flux"], encode, folder / "flux.safetensors", not args.smoke)
     size = sum(p.numel() for p in run.model.parameters()) / 1e6
     flux = Made(

@@ -73,6 +73,30 @@ def test_inputs_stay_as_they_are():
     assert all(torch.equal(t, was) for t, was in zip((q, k, v), before))
 
 
+@pytest.mark.parametrize("wrong", "qkv")
+@pytest.mark.parametrize("more", [-1, 1])
+def test_lengths_that_are_not_the_layouts(wrong, more):
+    tensors = dict(zip("qkv", random_qkv(8, PAIR)))
+    tensors[wrong] = torch.zeros(1, 2, PAIR.length + more, tensors[wrong].shape[-1])
+    lengths = ", ".join(str(t.shape[2]) for t in tensors.values())
+    with pytest.raises(ValueError, match=f"layout has {PAIR.length} tokens, and q, k and v have {lengths}"):
+        routed_attention(**tensors, layout=PAIR)
+
+
+def test_shapes_that_do_not_go_together():
+    q, k, v = random_qkv(9, PAIR, batch=2)
+    for wrong in ((q, k[:1], v), (q, k, v[:, :1]), (q, k[..., :2], v), (q[0], k[0], v[0])):
+        with pytest.raises(ValueError, match="q, k and v have|q and k have one shape"):
+            routed_attention(*wrong, PAIR)
+
+
+@both
+def test_owners_of_another_shape_where_nobody_is_routed(static):
+    nobody = TokenLayout(3, (2, 2))
+    with pytest.raises(ValueError, match=r"Owners are \[1, 4\]"):
+        routed_attention(*random_qkv(10, nobody), nobody, torch.zeros(1, 5, dtype=torch.int64), static)
+
+
 # One owner per target token of each sample: 2 × 6.
 @pytest.mark.parametrize("shape", [(2, 5), (2, 7), (6,), (2, 2, 3), (1, 6), (3, 6)])
 def test_owners_of_another_shape(shape):

@@ -68,7 +68,7 @@ def test_mask_of_another_size_and_of_nothing(subject, picture):
     "size, expected", (((100, 50), (64, 32)), ((30, 300), (16, 64)), ((640, 630), (64, 64)))
 )
 def test_references_keep_their_shape(pack, picture, size, expected):
-    fit = pack("nodes.host.images").fit_reference(picture(*size), 64)
+    fit = pack("nodes.host.images").fit_reference(picture(*size), 64, 16)
     assert fit.shape == (1, *expected, 3) and 0 <= fit.min() and fit.max() <= 1
 
 

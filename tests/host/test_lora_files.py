@@ -19,7 +19,9 @@ def parse(flux, pack, files):
         save_file(state, path, metadata)
         return {
             (t.module, t.columns and (t.columns.start, t.columns.stop)): t
-            for t in module.parse(module.read_file(path), flux.model, path.name)
+            for t in module.parse(
+                module.read_file(path), flux.model, pack("nodes.host.families").FLUX1, path.name
+            )
         }
 
     return run
@@ -68,7 +70,9 @@ def test_uno(load_flux, pack):
     from tools.tiny import uno_lora_weights
 
     model = load_flux(128, 19, 38).model
-    targets = pack("nodes.host.lora_files").parse(uno_lora_weights(), model, "uno")
+    targets = pack("nodes.host.lora_files").parse(
+        uno_lora_weights(), model, pack("nodes.host.families").FLUX1, "uno"
+    )
     assert len(targets) == 19 * 4 + 38 * 2
     assert {t.stream for t in targets} == {"image", "text", "joint"}
 
@@ -162,7 +166,10 @@ def branches(flux, pack, tmp_path):
             if state is not None:
                 save_file(state, paths[-1])
         found = pack("nodes.host.lora_files").read_branches(
-            *paths, dict(zip(("subject", "noise"), strengths)), flux.model
+            *paths,
+            dict(zip(("subject", "noise"), strengths)),
+            flux.model,
+            pack("nodes.host.families").FLUX1,
         )
         return {b.name: b.targets[0].down.shape[0] for b in found}
 

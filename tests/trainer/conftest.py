@@ -1,11 +1,13 @@
 """The trainer without a host: data sets are made here."""
 
+import os
+
 import pytest
 import torch
 
 from .made import write_shard
 
-torch.set_num_threads(2)
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
 
 
 @pytest.fixture

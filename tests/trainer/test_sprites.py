@@ -93,3 +93,18 @@ def test_bad_settings_and_rows_are_sentences():
         Sprites(0)
     with pytest.raises(IndexError, match="opened with 5 rows; asked for row 5"):
         Sprites(5)[5]
+
+
+def test_without_a_tokenizer_a_sentence_says_where_it_is_looked_for(tmp_path, monkeypatch):
+    from sprites import text_encoder
+
+    monkeypatch.setenv("COMFYUI_PATH", str(tmp_path))
+    with pytest.raises(ValueError, match=f"COMFYUI_PATH is {tmp_path}, which has none. Run `make host`"):
+        text_encoder.tokenizer_folder()
+    monkeypatch.delenv("COMFYUI_PATH")
+    monkeypatch.setattr(text_encoder, "FETCHED", tmp_path)
+    with pytest.raises(ValueError, match="no ComfyUI was fetched"):
+        text_encoder.tokenizer_folder()
+    (tmp_path / "0.1.0" / text_encoder.TOKENIZER).mkdir(parents=True)
+    (tmp_path / "0.1.0" / text_encoder.TOKENIZER / "tokenizer.json").touch()
+    assert text_encoder.tokenizer_folder() == tmp_path / "0.1.0" / text_encoder.TOKENIZER

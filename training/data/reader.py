@@ -13,6 +13,7 @@ READERS = {  # kind: its file, its class
     "musar_gen": ("musar_gen", "MusarGen"),
     "folder": ("folder", "Folder"),
     "sprites": ("sprites", "Sprites"),
+    "sprites_scenes": ("sprites_scenes", "SpritesScenes"),
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +15,10 @@ from sprites.world.palette import picture
 
 
 class SpritesEncoder:
-    """`models` is the folder with Sprites' weights; ComfyUI's folder has the tokenizer."""
+    """`models` is the folder with Sprites' weights."""
 
-    def __init__(self, models: Path, comfy: Path | None = None) -> None:
-        comfy = comfy or Path(os.environ["COMFYUI_PATH"])
-        self.encode = TextEncoder(comfy, load_file(models / "sprites_text.safetensors"))
+    def __init__(self, models: Path) -> None:
+        self.encode = TextEncoder(load_file(models / "sprites_text.safetensors"))
 
     def prompt(self, text: str) -> tuple[Tensor, Tensor]:
         return self.encode(text)

@@ -1,0 +1,41 @@
+"""Families of networks: all that differs from one to the next, a file each, and nothing of it elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy.model_patcher import ModelPatcher
+
+from .family import Family
+from .flux1 import FLUX1
+
+FAMILIES: tuple[Family, ...] = (FLUX1,)  # a family whose class is derived from another's comes first
+SMALLEST_TOKEN = min(family.token for family in FAMILIES)  # pixels each way, where no model is at hand
+
+
+def family_of(model: ModelPatcher) -> Family:
+    """ValueError says why a model cannot be routed."""
+    base = model.model
+    for family in FAMILIES:
+        if family.claims(base):
+            refusal = family.refusal(base)
+            if refusal:
+                raise ValueError(refusal)
+            return family
+    raise ValueError(
+        f"model is {type(base).__name__}, and MUSAR patches {' and '.join(f.name for f in FAMILIES)}. Load "
+        f"{' or '.join(f.models for f in FAMILIES)} with Load Diffusion Model."
+    )
+
+
+def family_of_tokens(tokens: dict[str, Any]) -> Family:
+    """Whose text encoder it is that made these tokens."""
+    for family in FAMILIES:
+        if family.text.key in tokens:
+            return family
+    raise ValueError(
+        " ".join(
+            f"clip has no {f.text.name} tokens, only {', '.join(sorted(tokens))}. {f.text.wanted}"
+            for f in FAMILIES
+        )
+    )

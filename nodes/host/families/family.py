@@ -1,0 +1,75 @@
+"""The description of a family of networks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from comfy.model_base import BaseModel
+from comfy.sd import CLIP
+from torch import Tensor, nn
+
+
+class Text(Protocol):
+    """How the prompt is read: its tokens, and which of them are the user's own words."""
+
+    name: str  # of the encoder, as sentences call it
+    key: str  # of its tokens, among those that the host's tokenizer gives
+    wanted: str  # a sentence: which encoder to load, and how
+
+    def stream(self, tokens: dict) -> list:
+        """Of what clip.tokenize gave, the tokens that T is made of, in order."""
+        ...
+
+    def pieces(self, clip: CLIP, stream: list) -> list[str]:
+        """The tokens as find_phrases takes them; what is no text is written <so>."""
+        ...
+
+    def own_length(self, clip: CLIP, stream: list) -> int:
+        """Tokens up to the prompt's end token: the rest is padding."""
+        ...
+
+    def unread(self, pieces: list[str]) -> str:
+        """A sentence where the encoder does not know letters of the prompt, or nothing."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    name: str
+    models: str  # those that can be routed, as sentences list them
+    vae: str  # the VAE to load, as sentences name it
+    claims: Callable[[BaseModel], bool]  # is it of this family, or so near that it knows what to say?
+    refusal: Callable[[BaseModel], str | None]  # a sentence for those of them that cannot be routed
+    text: Text
+    channels: int  # of a latent
+    cell: int  # pixels of a latent's cell, each way
+    patch: int  # cells of a token, each way
+    unusable_methods: Mapping[str, str]  # of placing references, as the host names them: why not
+    blocks: Mapping[str, str]  # kind, as the host names it: the network's list of them; in running order
+    streams: Mapping[str, str]  # pattern of a linear layer's name: the tokens it sees (text, image, joint)
+    check_lora: Callable[[Mapping[str, Tensor], str], None]  # refuses published files that nothing can use
+
+    @property
+    def token(self) -> int:
+        """Pixels of a token, each way."""
+        return self.cell * self.patch
+
+    def tokens_of(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of tokens of a latent; the host pads sides that do not fit."""
+        return -(-height // self.patch), -(-width // self.patch)
+
+    def first_blocks(self, network: nn.Module) -> tuple[dict[str, int], int]:
+        """Counted through: the first block of each kind, and how many there are of all kinds."""
+        first, count = {}, 0
+        for kind, name in self.blocks.items():
+            first[kind] = count
+            count += len(getattr(network, name))
+        return first, count
+
+    def stream_of(self, module: str) -> str | None:
+        """Which tokens a linear layer sees; None = not tokens."""
+        name = module.removeprefix("diffusion_model.")
+        return next((stream for p, stream in self.streams.items() if re.fullmatch(p, name)), None)

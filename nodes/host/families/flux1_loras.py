@@ -1,0 +1,29 @@
+"""Published LoRA files for FLUX.1 that MUSAR Dual LoRA cannot use, known by the names of their keys."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+log = logging.getLogger("musar")
+
+
+def check_lora(state: Mapping[str, Tensor], name: str) -> None:
+    """ValueError says what to do with the file instead."""
+    keys = "\n".join(state)
+    if re.search(r"^dreamo_|^double_blocks_\d+\.processor", keys, re.MULTILINE):
+        raise ValueError(
+            f"{name} is a DreamO file. It acts on all tokens, so it belongs in Load LoRA, but ComfyUI "
+            "does not read its key names: rename double_blocks_0.… to double_blocks.0.… and "
+            "single_blocks_0.… to single_blocks.0.… first, or use UNO."
+        )
+    if re.search(r"processor\.[qkv]_loras\.\d", keys):
+        raise ValueError(
+            f"{name} is an EasyControl file: its LoRAs belong to attention processors that only "
+            "EasyControl's own nodes run. Use those, or UNO."
+        )
+    if "single_blocks.37.processor.qkv_lora.up.weight" in state:
+        log.warning("%s is a UNO or USO LoRA, made for all tokens: it belongs in Load LoRA.", name)

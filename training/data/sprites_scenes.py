@@ -1,0 +1,71 @@
+"""True scenes of Sprites with a reference for each subject: what models learn from that were not made by
+diptychs, such as UNO (several references) and Kontext (one)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sprites.world.captions import caption, held_out_prompt, names
+from sprites.world.palette import picture
+from sprites.world.scene import PATCH, pick_scene, reference
+
+from .example import Example, Reference
+from .pair import Source
+
+CORNERS = (0, PATCH)  # of a subject's box in its reference, both ways
+
+
+class SpritesScenes(Source):
+    """Row i is a function of the seed and i. What is held out, looks and prompts, is never drawn."""
+
+    name = "scenes of Sprites"
+    ready = True
+
+    def __init__(
+        self,
+        rows: int = 20_000,
+        seed: int = 0,
+        subjects: Sequence[int] = (1, 2, 3),
+        in_order: bool = True,
+        same: float = 0.15,
+    ) -> None:
+        """`subjects`: how many a scene has, each as often. `in_order`: references stand as the prompt names
+        them; else by chance. `same`: how often two subjects of a scene are of one kind."""
+        if rows < 1 or seed < 0:
+            raise ValueError(f"Scenes need rows from 1 and a seed from 0; found {rows} and {seed}.")
+        if not subjects or min(subjects) < 1 or max(subjects) > 5:
+            raise ValueError(f"subjects are numbers from 1 to 5; found {list(subjects)}.")
+        self.rows, self.seed, self.counts = rows, seed, list(subjects)
+        self.in_order, self.same = in_order, same
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def __getitem__(self, row: int) -> Example:
+        if not 0 <= row < self.rows:
+            raise IndexError(f"Scenes were opened with {self.rows} rows; asked for row {row}.")
+        rng = np.random.default_rng((self.seed, row))
+        count = self.counts[rng.integers(len(self.counts))]
+        while held_out_prompt(scene := pick_scene(rng, count, max(2, count), self.same)):
+            pass
+        kinds = [s.kind for s in scene.subjects]
+        references = [
+            Reference(
+                picture(reference(s.kind, s.identity, CORNERS[rng.integers(2)], CORNERS[rng.integers(2)])),
+                words,
+                s.kind,
+                kinds[:k].count(s.kind),
+            )
+            for k, (s, words) in enumerate(zip(scene.subjects, names(kinds)))
+        ]
+        if not self.in_order:
+            references = [references[k] for k in rng.permutation(count)]
+        return Example(caption(rng, scene), tuple(references), picture(scene.cells()))
+
+    def kind(self, row: int) -> str:
+        return ""  # its rows are not made into diptychs
+
+    def where(self, row: int) -> str:
+        return f"{self.name} of seed {self.seed}, row {row}"
