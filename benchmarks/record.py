@@ -88,7 +88,7 @@ class Bench:
     def step(self, count: int, leak: bool) -> Callable[[], None]:
         """One call of the model with so many subjects, its map drawn as for a browser that watches."""
         wrapper, plan, keys = (self.pack(f"nodes.host.{name}") for name in ("wrapper", "plan", "keys"))
-        settings = wrapper.Settings(True, True, (float("inf"), 0.0), (0, 1000), True, leak)
+        settings = wrapper.Settings(True, True, (float("inf"), 0.0), (0, 1000), leak=leak)
         family = self.pack("nodes.host.families").FLUX1
         routing = wrapper.Routing(settings, family, SimpleNamespace(show=self._show))
         rows = REFERENCE // 16

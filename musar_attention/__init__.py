@@ -6,6 +6,7 @@ picture, condition images, references that belong to no subject. Nothing here kn
 
 from .affinity import affinity, phrase_weights
 from .boxes import Box, box_from_pixels, inside_boxes
+from .evidence import RULES, evidence, smoothed
 from .layout import SubjectTokens, TokenLayout
 from .leak import Leak, reference_marks
 from .lora import LowRank, add_dual_lora, branch_rows
@@ -18,6 +19,7 @@ from .routed import routed_attention
 
 __all__ = [
     "POSITIONS",
+    "RULES",
     "Box",
     "Leak",
     "LowRank",
@@ -30,6 +32,7 @@ __all__ = [
     "assign",
     "box_from_pixels",
     "branch_rows",
+    "evidence",
     "find_phrase",
     "find_phrases",
     "inside_boxes",
@@ -39,4 +42,5 @@ __all__ = [
     "reference_marks",
     "routed_attention",
     "routing_mask",
+    "smoothed",
 ]

@@ -3,6 +3,9 @@
 diagonal   one after the other down the diagonal, starting where the target ends (UNO)
 column     one after the other to the left of the target, at the target's rows (OminiControl)
 index      each on a plane of its own, counted by the first id (FLUX.1 Kontext)
+
+With `places` there are only so many places, and references take them in turn: those beyond what a model
+was trained with then lie where it has learned to look. Routed apart, they do not meet there.
 """
 
 from __future__ import annotations
@@ -14,26 +17,36 @@ from torch import Tensor
 POSITIONS = ("diagonal", "column", "index")
 
 
-def reference_ids(target: Tensor, references: Sequence[Tensor], positions: str) -> list[Tensor]:
+def reference_ids(
+    target: Tensor, references: Sequence[Tensor], positions: str, places: int = 0
+) -> list[Tensor]:
     """New ids for each reference: target [B,n,3], references [B,·,3] -> as many [B,·,3].
+
+    Reference k lies where reference k modulo `places` does; 0 = each has a place of its own.
 
     Ids are (plane, row, column). Whatever ids the references had, only their spacing counts.
     """
     if positions not in POSITIONS:
         raise ValueError(f"positions is one of {', '.join(POSITIONS)}; found {positions!r}.")
-    start = target[:, :1]  # the target's first token
-    offset = start.clone()
+    if places < 0:
+        raise ValueError(f"There are 1 or more places for references, or 0 for one each; found {places}.")
+    corner = target[:, :1].clone()  # of the next place: top left; of a column's, top right
     if positions == "diagonal":
-        offset[..., 1:] = target[..., 1:].amax(1, keepdim=True) + 1
-    placed = []
-    for ids in references:
+        corner[..., 1:] = target[..., 1:].amax(1, keepdim=True) + 1
+    corners, placed = [], []
+    for k, ids in enumerate(references):
         grid = ids - ids[:, :1]
         size = grid.amax(1, keepdim=True) + 1
+        if not places or k < places:
+            if positions == "index":
+                corner[..., :1] += 1
+            corners.append(corner.clone())
+            if positions == "diagonal":
+                corner[..., 1:] += size[..., 1:]
+            elif positions == "column":
+                corner[..., 2:] -= size[..., 2:]
+        begin = corners[k % places if places else k].clone()
         if positions == "column":
-            offset[..., 2:] -= size[..., 2:]
-        elif positions == "index":
-            offset[..., :1] += 1
-        placed.append(grid + offset)
-        if positions == "diagonal":
-            offset[..., 1:] += size[..., 1:]
+            begin[..., 2:] -= size[..., 2:]
+        placed.append(grid + begin)
     return placed

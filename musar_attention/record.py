@@ -34,10 +34,9 @@ class Tally:
         self.affinity: Tensor | None = None
         self.leak: Leak | None = None
 
-    def name(self, affinity: Tensor) -> Tensor:
-        """[B,n,c] as `affinity` gives it -> the sum over the layers so far."""
+    def name(self, affinity: Tensor) -> None:
+        """[B,n,c] as `affinity` gives it."""
         self.affinity = affinity if self.affinity is None else self.affinity + affinity
-        return self.affinity
 
     def own(self, owner: Tensor) -> None:
         """[B,n]"""

@@ -118,7 +118,7 @@ class MusarRouting(io.ComfyNode):
             )
         sampling = model.get_model_object("model_sampling")
         sigmas = (sampling.percent_to_sigma(start_percent), sampling.percent_to_sigma(end_percent))
-        settings = Settings(static, dynamic, sigmas, (start_block, end_block), accumulate, leak)
+        settings = Settings(static, dynamic, sigmas, (start_block, end_block), accumulate, leak=leak)
 
         patched = model.clone()
         routing = Routing(settings, family, LivePreview(cls.hidden))

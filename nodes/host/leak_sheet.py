@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from .maps import FADED, INK, MARGIN, PAGE, colour_of, font, tensor
+from .maps import FADED, INK, MARGIN, PAGE, colour_of, font, tensor, words
 from .record import RunRecord
 
 CELL, HEAD = (116, 44), 58
@@ -20,7 +20,7 @@ def leak_sheet(record: RunRecord, names: list[str], batch: int) -> Tensor:
     """[1,H,W,3]: the share of attention that each subject's part paid to each reference."""
     measured = [step.leak for step in record.steps.values() if step.leak]
     if not measured:
-        return _words(UNMEASURED)
+        return words(UNMEASURED)
     shares = reduce(add, measured).shares[batch].numpy()
     label = max(int(font(15).getlength(f"{name}'s part")) for name in names) + 3 * MARGIN + 18
     width, height = label + len(names) * CELL[0] + MARGIN, HEAD + len(names) * CELL[1] + MARGIN
@@ -44,9 +44,3 @@ def _cell(pen: ImageDraw.ImageDraw, corner: tuple[int, int], share: float, colou
     pen.text((x + 8, y + 8), "–" if np.isnan(share) else f"{share:.1%}", INK, font(15))
     if share > 0:
         pen.rectangle((x + 1, y + CELL[1] - 10, x + 1 + share * (CELL[0] - 6), y + CELL[1] - 5), fill=colour)
-
-
-def _words(text: str) -> Tensor:
-    sheet = Image.new("RGB", (int(font(15).getlength(text)) + 2 * MARGIN, 44), PAGE)
-    ImageDraw.Draw(sheet).text((MARGIN, 12), text, INK, font(15))
-    return tensor(sheet)

@@ -20,6 +20,7 @@ COVER = 0.55  # how much of the picture the map hides
 SMALLEST = 512  # pixels of the map's longer side, so that its words can be read
 STEPS = 8  # columns of the affinity sheet
 LEGEND, MARGIN = 36, 12
+UNMEASURED = "One subject owns everything, so its affinity was not measured: turn on leak in MUSAR Routing."
 
 
 def colour_of(k: int) -> tuple[int, int, int]:
@@ -67,6 +68,8 @@ def affinity_sheet(record: RunRecord, names: list[str], batch: int) -> Tensor:
     """
     rows, columns = record.layout.target
     steps = list(record.steps.values())
+    if len(names) == 1 and not any(step.affinity.any() for step in steps):
+        return words(UNMEASURED)
     shown = sorted({round(i) for i in np.linspace(0, len(steps) - 1, min(STEPS, len(steps)))})
     side = max(96, columns * 4)
     size = (side, round(side * rows / columns))
@@ -88,6 +91,13 @@ def affinity_sheet(record: RunRecord, names: list[str], batch: int) -> Tensor:
             )
     for k, name in enumerate(names):
         pen.text((MARGIN, LEGEND + k * (size[1] + 4) + size[1] // 2 - 10), name, INK, font(18))
+    return tensor(sheet)
+
+
+def words(text: str) -> Tensor:
+    """[1,H,W,3]: a sentence in place of a sheet."""
+    sheet = Image.new("RGB", (int(font(15).getlength(text)) + 2 * MARGIN, 44), PAGE)
+    ImageDraw.Draw(sheet).text((MARGIN, 12), text, INK, font(15))
     return tensor(sheet)
 
 

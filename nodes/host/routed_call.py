@@ -16,6 +16,7 @@ from ...musar_attention import (
     TokenLayout,
     affinity,
     assign,
+    evidence,
     inside_boxes,
     phrase_weights,
     reference_ids,
@@ -63,6 +64,7 @@ class RoutedCall:
         self.in_window = sigma is None or end <= float(sigma[0]) <= start
         self.phrases = phrase_weights(layout, x.device)
         self.allowed = self._allowed(x, context)
+        self.found: Tensor | None = None  # evidence of the layers so far
         self.ran = self.placed = False
         self.tally = Tally()
         self.attended: set[tuple] = set()  # blocks whose attention came by here
@@ -137,9 +139,11 @@ class RoutedCall:
 
         owner = None
         if dynamic or leak:
-            here = affinity(q, k, self.layout, self.phrases)
-            so_far = self.tally.name(here)
-            owner = assign(so_far if self.settings.accumulate else here, self.allowed)
+            here = self._affinity(q, k, leak)
+            self.tally.name(here)
+            before = self.found if self.settings.accumulate else None
+            self.found = evidence(here, before, self.settings.rule)
+            owner = assign(self.found, self.allowed)
             self.tally.own(owner)
 
         def along(v: Tensor) -> Tensor:
@@ -154,6 +158,12 @@ class RoutedCall:
             )
         out = along(v)
         return out.transpose(1, 2).reshape(batch, length, heads * depth)  # B H L D -> B L (H D)
+
+    def _affinity(self, q: Tensor, k: Tensor, watched: bool) -> Tensor:
+        """[B,n,c]. One subject alone owns all that it may: then only who watches needs to know."""
+        if self.layout.count == 1 and not watched:
+            return q.new_zeros(len(q), self.layout.target_length, 1, dtype=torch.float32)
+        return affinity(q, k, self.layout, self.phrases)
 
     def _switches(self, options: dict) -> tuple[bool, bool, bool]:
         """Static, dynamic and leak, all off outside the windows of steps and blocks."""

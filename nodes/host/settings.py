@@ -13,7 +13,8 @@ class Settings:
     dynamic: bool
     sigmas: tuple[float, float]  # from … to, falling
     blocks: tuple[int, int]  # first … last
-    accumulate: bool = True  # owners by the affinity of all layers so far
+    accumulate: bool = True  # owners by the evidence of all layers so far
+    rule: str = "raw"  # of evidence
     leak: bool = False  # measure what each region's attention goes to
 
 

@@ -11,10 +11,11 @@ from tqdm import tqdm
 from tools.comfy_server import ROOT
 from training.train import LORA, train
 
-from .cases import CELLS, cases, name_of
+from ..judging.cases import CELLS, cases, name_of
+from ..judging.score import figures
+from ..judging.variant import Variant
 from .report import write_report
-from .score import figures
-from .variants import RESULTS, SETTINGS, Variant, every_variant
+from .variants import RESULTS, SETTINGS, every_variant
 
 RUNS = ROOT / ".run" / "ablation"
 

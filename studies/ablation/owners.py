@@ -13,8 +13,8 @@ from sprites.latents import latents_of
 from sprites.world.scene import PATCH
 from training.network.batch import collate, encode_example, pack
 
-from .cases import Case
-from .score import Artist, noise_of
+from ..judging.cases import Case
+from ..judging.score import Artist, noise_of
 
 TIMES = (0.95, 0.75, 0.5, 0.25)  # 1 is noise
 
@@ -44,7 +44,7 @@ def right(artist: Artist, number: int, case: Case, accumulate: bool) -> np.ndarr
     shares = []
     for time in TIMES:
         model(batch, (1 - time) * picture + time * noise, torch.tensor([time]))
-        owners = [assign(s)[0].numpy() for s in model.router.routes.sums]
+        owners = [assign(s)[0].numpy() for s in model.router.routes.found]
         shares.append([(owner == truth)[truth >= 0].mean() for owner in owners])
     model.variant = before
     return np.array(shares)

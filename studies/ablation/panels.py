@@ -12,7 +12,7 @@ from sprites.judge.read import is_diptych
 from training.data.example import Example
 from training.train import open_feeds
 
-from .variants import Variant
+from ..judging.variant import Variant
 
 STAGE = 1  # of the config: diptychs of different kinds
 ASKED = 48

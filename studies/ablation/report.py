@@ -12,11 +12,12 @@ from tools.comfy_server import ROOT
 from tools.report import write_section
 from tools.sheet import Cell, save_sheet
 
+from ..judging.cases import CELLS, Case, cases
+from ..judging.score import figures
+from ..judging.table import Scores, differences, table
+from ..judging.variant import Variant
 from . import owners, panels
-from .cases import CELLS, Case, cases
-from .score import figures
-from .table import Scores, differences, table
-from .variants import SETTINGS, Variant
+from .variants import SETTINGS
 
 COMMAND = "make ablation"
 PAGE = ROOT / "docs" / "results.md"

@@ -133,3 +133,27 @@ def test_without_references(positions):
 def test_unknown_positions(positions):
     with pytest.raises(ValueError, match=f"diagonal, column, index; found '{positions}'"):
         placed(positions, (1, 1))
+
+
+SIZES = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=6)
+
+
+@given(SIZES, st.sampled_from(POSITIONS), st.integers(1, 7))
+def test_places_are_taken_in_turn(sizes, positions, places):
+    references = [picture(*size) for size in sizes]
+    own = reference_ids(TARGET, references, positions)
+    turns = reference_ids(TARGET, references, positions, places)
+    for k, (ids, size) in enumerate(zip(turns, sizes)):
+        assert torch.equal(ids - ids[:, :1], picture(*size)), "its shape is its own"
+        corner = own[k % places] if positions != "column" else own[k % places][:, -1:]
+        if k < places:
+            assert torch.equal(ids, own[k])
+        elif positions == "column":  # the right edge is the place's
+            assert torch.equal(ids[..., 2].amax(), corner[..., 2].amax())
+        else:
+            assert torch.equal(ids[:, 0], corner[:, 0])
+
+
+def test_no_fewer_than_no_places():
+    with pytest.raises(ValueError, match="found -1"):
+        reference_ids(TARGET, [picture(1, 1)], "index", -1)

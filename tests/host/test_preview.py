@@ -136,3 +136,18 @@ def test_leak_is_measured_and_changes_nothing(flux, condition, route, sample, pr
     assert preview(measured, samples)[2].shape[2] > 300
     if dynamic:
         assert preview(plain, sample(plain, positive))[2].shape[1] == 44, "a sentence, no table"
+
+
+@pytest.mark.parametrize("boxes", [None, [{"x": 0, "y": 0, "width": 48, "height": 96}]])
+def test_one_subject_needs_no_affinity(
+    flux, condition, route, sample, preview, record, pack, monkeypatch, boxes
+):
+    model, positive = route(flux), condition("a dog", "dog", **({"boxes": boxes} if boxes else {}))
+    measured = route(flux, leak=True)
+    samples = sample(measured, positive)
+    owned = [step.owned for step in record(measured).steps.values()]
+    assert preview(measured, samples)[1].shape[1] > 44
+    monkeypatch.setattr(pack("nodes.host.routed_call"), "affinity", None)
+    assert torch.equal(sample(model, positive), samples)
+    assert all(torch.equal(a, b.owned) for a, b in zip(owned, record(model).steps.values()))
+    assert preview(model, samples)[1].shape[1] == 44, "a sentence, no sheet"

@@ -6,9 +6,9 @@ import pytest
 from musar_attention import find_phrase
 from sprites.world.captions import held_out_prompt
 from sprites.world.identity import held_out
-from studies.ablation.cases import CELLS, cases, name_of
-from studies.ablation.score import figures
-from studies.ablation.table import SHOWN, bootstrap, differences, interval, table
+from studies.judging.cases import CELLS, cases, name_of
+from studies.judging.score import figures
+from studies.judging.table import SHOWN, bootstrap, differences, interval, table
 from training.data.words import letters
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -22,6 +23,7 @@ class Variant:
     static: bool = True
     dynamic: bool = True
     accumulate: bool = True
+    rule: str = "raw"  # of evidence
     ranks: dict[str, int] = field(default_factory=lambda: {"subject": 128, "noise": 4})
 
 
@@ -30,6 +32,7 @@ class Wiring:
     """How the sequence is put together, whatever the variant."""
 
     positions: str = "diagonal"
+    places: int = 0  # of references, taken in turn; 0 = one each
     guidance: float = 1.0
     dense: bool = False  # masked attention: for small sizes and torch.compile
 
@@ -43,6 +46,7 @@ class Trained(nn.Module):
         self.lora = DualLora(flux, variant.ranks)
         self.router = Router(flux)
         self.variant, self.wiring = variant, wiring
+        self.new_routes: Callable[..., Routes] = Routes  # a study may watch or bend them
 
     def forward(self, batch: Batch, noisy: Tensor, time: Tensor, guidance: float | None = None) -> Tensor:
         """noisy [B,n,64] at time [B] (1 is noise) -> velocity [B,n,64].
@@ -51,13 +55,19 @@ class Trained(nn.Module):
         """
         variant = self.variant
         guidance = self.wiring.guidance if guidance is None else guidance
-        joint = join(batch.text, batch.size, batch.conditions, self.wiring.positions)
+        joint = join(batch.text, batch.size, batch.conditions, self.wiring.positions, self.wiring.places)
         dense = None
         if self.wiring.dense:
             dense = Dense.of(joint.layout, variant.static, variant.dynamic).to(noisy.device)
         self.lora.layout = joint.layout
-        self.router.routes = Routes(
-            joint.layout, variant.static, variant.dynamic, variant.accumulate, batch.phrases, dense
+        self.router.routes = self.new_routes(
+            joint.layout,
+            variant.static,
+            variant.dynamic,
+            variant.accumulate,
+            batch.phrases,
+            variant.rule,
+            dense,
         )
         guided = self.flux.config.guidance_embeds
         velocity = self.flux(

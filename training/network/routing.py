@@ -10,7 +10,7 @@ from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from musar_attention import TokenLayout, affinity, assign, routed_attention
+from musar_attention import TokenLayout, affinity, assign, evidence, routed_attention
 
 from .dense import Dense
 
@@ -22,23 +22,25 @@ class Routes:
     layout: TokenLayout
     static: bool = True
     dynamic: bool = True
-    accumulate: bool = True  # owners by the affinity of all layers so far; False: of each layer alone
+    accumulate: bool = True  # owners by the evidence of all layers so far; False: of each layer alone
     phrases: Tensor | None = None  # float [B,c,m], rows sum to 1; None = the layout's
+    rule: str = "raw"  # of evidence
     dense: Dense | None = None  # one masked call, not the split ones: for small sizes and torch.compile
     places: dict[int, int] = field(default_factory=dict)  # of layers, in the order of the call
-    sums: list[Tensor] = field(default_factory=list)  # of affinities, up to each layer
+    found: list[Tensor] = field(default_factory=list)  # evidence, up to each layer
 
     def owner(self, layer: nn.Module, q: Tensor, k: Tensor) -> Tensor | None:
         """int64 [B,n]. A layer that runs again, in the backward pass of a checkpoint, gets the same."""
         if not (self.dynamic and self.layout.count):
             return None
         with torch.no_grad():
-            total = affinity(q, k, self.layout, self.phrases)
+            if self.layout.count == 1:  # it owns everything
+                return torch.zeros(len(q), self.layout.target_length, dtype=torch.int64, device=q.device)
             place = self.places.setdefault(id(layer), len(self.places))
-            if self.accumulate and place:
-                total = self.sums[place - 1] + total
-            self.sums[place : place + 1] = [total]
-            return assign(total)
+            before = self.found[place - 1] if self.accumulate and place else None
+            here = affinity(q, k, self.layout, self.phrases)
+            self.found[place : place + 1] = [evidence(here, before, self.rule)]
+            return assign(self.found[place])
 
 
 class Router:

@@ -39,7 +39,11 @@ def grid_ids(size: tuple[int, int]) -> Tensor:
 
 
 def join(
-    prompt: Tensor, target: tuple[int, int], conditions: Sequence[Condition], positions: str = "diagonal"
+    prompt: Tensor,
+    target: tuple[int, int],
+    conditions: Sequence[Condition],
+    positions: str = "diagonal",
+    places: int = 0,
 ) -> Sequences:
     """`prompt` is T's embeddings, B · context; `target` the picture's size in tokens."""
     layout = TokenLayout(
@@ -49,7 +53,7 @@ def join(
     )
     text = torch.cat([prompt, *[c.text for c in conditions if c.text is not None]], 1)
     own = grid_ids(target)
-    placed = reference_ids(own[None], [grid_ids(c.size)[None] for c in conditions], positions)
+    placed = reference_ids(own[None], [grid_ids(c.size)[None] for c in conditions], positions, places)
     ids = torch.cat([own, *[p[0] for p in placed]])
     images = [c.image for c in conditions] or [prompt.new_zeros(len(prompt), 0, 64)]
     return Sequences(layout, text, torch.cat(images, 1), ids, torch.zeros(text.shape[1], 3))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sprites.judge import Request
 from sprites.world.captions import caption, held_out_prompt, names
-from sprites.world.palette import picture
+from sprites.world.palette import SUBJECTS, picture
 from sprites.world.places import PLACES
-from sprites.world.scene import Scene, columns_for, pick_kinds, place_subjects, reference
+from sprites.world.scene import Placed, Scene, columns_for, pick_kinds, place_subjects, reference
 from training.data.example import Example, Reference
 
 CELLS = ((1, False), (2, False), (3, False), (4, False), (2, True), (3, True), (4, True))
@@ -44,13 +45,20 @@ def name_of(count: int, same: bool) -> str:
 
 
 def cases(count: int, same: bool, prompts: int) -> list[Case]:
-    """`same`: two of the subjects are of one kind. No two references share a colour."""
+    """`same`: two of the subjects are of one kind. No two references share a colour, as long as there are
+    colours enough: of more than six subjects, no two are in the same two colours."""
     rng, chosen = np.random.default_rng((count, same)), []
     while len(chosen) < prompts:
         slots = max(2, count)
         subjects = place_subjects(rng, pick_kinds(rng, count, float(same)), slots, held=True)
         scene = Scene(list(PLACES)[rng.integers(len(PLACES))], subjects, columns_for(slots))
-        colours = [c for s in subjects for c in (s.identity.first, s.identity.second)]
-        if held_out_prompt(scene) and len(set(colours)) == len(colours):
+        if held_out_prompt(scene) and told_apart(subjects):
             chosen.append(Case(caption(rng, scene), scene))
     return chosen
+
+
+def told_apart(subjects: Sequence[Placed]) -> bool:
+    pairs = [frozenset((s.identity.first, s.identity.second)) for s in subjects]
+    if 2 * len(pairs) > SUBJECTS:
+        return len(set(pairs)) == len(pairs)
+    return len(frozenset().union(*pairs)) == 2 * len(pairs)

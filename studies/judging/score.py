@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,16 +28,20 @@ class Artist:
     steps: int
     cfg: float
     batch: int
+    condition_prompts: bool = True
 
-    def draw(self, cases: Sequence[Case], seeds: int) -> Iterator[tuple[int, int, np.ndarray]]:
-        """Number of the case, seed, and the picture's cells; in no particular order."""
+    def draw(
+        self, cases: Sequence[Case], seeds: int, before: Callable[[], None] = lambda: None
+    ) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Number of the case, seed, and the picture's cells; in no particular order. `before` each batch."""
         groups: dict[tuple, list[tuple[int, int, Encoded]]] = defaultdict(list)
         for i, case in enumerate(cases):
-            encoded = encode_example(case.example, self.encoder)
+            encoded = encode_example(case.example, self.encoder, self.condition_prompts)
             groups[encoded.shape] += [(i, seed, encoded) for seed in range(seeds)]
         for group in groups.values():
             for start in range(0, len(group), self.batch):
                 part = group[start : start + self.batch]
+                before()
                 for (i, seed, _), cells in zip(part, self._draw(part)):
                     yield i, seed, cells
 

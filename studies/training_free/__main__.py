@@ -1,0 +1,101 @@
+"""`make training-free`: train the models, draw with each of them in every way, and write docs/results.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import yaml
+from tqdm import tqdm
+
+from tools.comfy_server import ROOT
+from training.train import LORA, train
+
+from ..judging.cases import cases, name_of
+from ..judging.score import Artist, figures
+from ..judging.variant import Variant, variants
+from .report import write_report
+from .ways import Way, bend
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+SETTINGS = yaml.safe_load((HERE / "models.yaml").read_text())
+RUNS = ROOT / ".run" / "training_free"
+KEPT = ("identity", "leak", "fidelity")
+
+
+def way_of(settings: Mapping) -> Way:
+    return Way(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
+
+
+WAYS = {name: way_of(settings) for name, settings in (SETTINGS["ways"] | SETTINGS["trials"]).items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", metavar="MODEL", help="these models alone")
+    parser.add_argument("--ways", nargs="+", metavar="WAY", help="these ways alone")
+    args = parser.parse_args()
+    RESULTS.mkdir(exist_ok=True)
+    for variant in variants(SETTINGS, RESULTS):
+        if args.only and variant.name not in args.only:
+            continue
+        if not variant.lora.exists():
+            print(f"Training {variant.name} …")
+            train(variant.config, RUNS / variant.file)
+            shutil.copy(RUNS / variant.file / LORA, variant.lora)
+        judge(variant, args.ways or list(WAYS))
+    judged = [v for v in variants(SETTINGS, RESULTS) if v.scores.exists()]
+    shown = {name: WAYS[name] for name in SETTINGS["judge"]["shown"]}
+    write_report(judged, SETTINGS, shown)
+
+
+def judge(variant: Variant, ways: list[str]) -> None:
+    """Every way that is not judged yet; each is kept as soon as it is done."""
+    scores = json.loads(variant.scores.read_text()) if variant.scores.exists() else {}
+    missing = [name for name in ways if name not in scores]
+    if not missing:
+        return
+    artist = variant.artist()
+    for name in tqdm(missing, f"judging {variant.name}"):
+        cells = SETTINGS["judge"]["cells" if name in SETTINGS["ways"] else "trial_cells"]
+        scores[name] = drawn(artist, WAYS[name], cells)
+        variant.scores.write_text(as_json(scores))
+        print(name, {cell: round(float(np.mean(f["identity"])), 3) for cell, f in scores[name].items()})
+
+
+def drawn(artist: Artist, way: Way, wanted: Sequence[tuple[int, bool]]) -> dict[str, dict[str, list]]:
+    """Cell: figure: a value a prompt, the mean over its seeds."""
+    settings, model = SETTINGS["judge"], artist.model
+    before, model.wiring = model.wiring, replace(model.wiring, places=way.places)
+    found = {}
+    for count, same in wanted:
+        asked = cases(count, same, settings["prompts"])
+        pictures: list[list[dict]] = [[] for _ in asked]
+        for i, _, cells in artist.draw(asked, settings["seeds"], partial(bend, model, way, artist.steps)):
+            pictures[i].append(figures(cells, asked[i].request))
+        found[name_of(count, same)] = {f: [mean(p, f) for p in pictures] for f in KEPT}
+    model.wiring = before
+    return found
+
+
+def mean(pictures: list[dict], figure: str) -> float | None:
+    values = [p[figure] for p in pictures if p[figure] is not None]
+    return round(float(np.mean(values)), 4) if values else None
+
+
+def as_json(scores: Mapping) -> str:
+    """A line a figure."""
+    lists = re.compile(r"\[[^\[\]{}]*\]")
+    return lists.sub(lambda m: json.dumps(json.loads(m[0])), json.dumps(scores, indent=1)) + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""docs/results.md: what each way of routing does to models that were trained without it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+
+from sprites.world.palette import picture
+from tools.comfy_server import ROOT
+from tools.report import write_section
+from tools.sheet import Cell, save_sheet
+
+from ..judging.cases import cases, name_of
+from ..judging.score import figures
+from ..judging.table import bootstrap
+from ..judging.variant import Variant
+from .ways import Way, bend
+
+COMMAND = "make training-free"
+PAGE = ROOT / "docs" / "results.md"
+SHEET = "images/training_free.png"
+
+# way: cell: figure: a value a prompt
+Scores = Mapping[str, Mapping[str, Mapping[str, Sequence[float | None]]]]
+
+
+def write_report(variants: Sequence[Variant], settings: Mapping, ways: Mapping[str, Way]) -> None:
+    judge = settings["judge"]
+    names = [name_of(*cell) for cell in judge["cells"]]
+    lines = [
+        f"{judge['prompts']} prompts with looks never trained on × {judge['seeds']} seeds a cell, drawn by "
+        f"the trainer's sampler: {judge['steps']} steps, cfg {judge['cfg']:g}. Identity by number of "
+        "subjects, with 95 % intervals by bootstrap over prompts; in brackets the leak.",
+    ]
+    for variant in variants:
+        scores: Scores = json.loads(variant.scores.read_text())
+        lines += ["", f"### {variant.name}", "", *table(scores, names)]
+    write_section(PAGE, "Models that were never trained for routing", COMMAND, lines)
+    sheet(variants, judge, ways)
+
+
+def table(scores: Scores, cells: Sequence[str]) -> list[str]:
+    """A row a way."""
+    lines = [f"| way | {' | '.join(cells)} |", "|---|" + "---|" * len(cells)]
+    for way, found in scores.items():
+        shown = [shown_as(found[cell]) if cell in found else "" for cell in cells]
+        lines.append(f"| {way} | {' | '.join(shown)} |")
+    return lines
+
+
+def shown_as(found: Mapping[str, Sequence[float | None]]) -> str:
+    mean, low, high = bootstrap(found["identity"])
+    leaks = [leak for leak in found["leak"] if leak is not None]
+    return f"{mean:.3f} ({low:.2f}–{high:.2f}) [{np.mean(leaks):.3f}]" if leaks else f"{mean:.3f}"
+
+
+def sheet(variants: Sequence[Variant], judge: Mapping, ways: Mapping[str, Way]) -> None:
+    """A row a model and number of subjects: the first prompt and seed, without routing and with it."""
+    asked = [cases(count, same, judge["prompts"])[0] for count, same in judge["cells"] if count > 1]
+    rows: list[list[Cell]] = []
+    for variant in variants:
+        artist = variant.artist()
+        drawn = {}
+        for name, way in ways.items():
+            for i, _, cells in artist.draw(asked, 1, partial(bend, artist.model, way, artist.steps)):
+                drawn[name, i] = cells
+        for i, case in enumerate(asked):
+            references = np.concatenate([r.image for r in case.example.references], 1)
+            row: list[Cell] = [(f"{variant.name}: {case.words}", references)]
+            for name in ways:
+                identity = figures(drawn[name, i], case.request)["identity"]
+                row.append((f"{name}: identity {identity:.0%}", picture(drawn[name, i], 6)))
+            rows.append(row)
+    save_sheet(PAGE.parent / SHEET, rows)
+    lines = [
+        f"The first prompt of each cell, first seed: the references, then {' and '.join(ways)}.",
+        "",
+        f"![Without routing and with it]({SHEET})",
+    ]
+    write_section(PAGE, "Seen without training for it", COMMAND, lines)

@@ -1,0 +1,114 @@
+"""Ways of routing to compare, also those that the pack does not offer: how owners are found, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from musar_attention import TokenLayout, affinity, assign, evidence, smoothed
+from training.network.dense import Dense
+from training.network.model import Trained
+from training.network.routing import Routes
+
+PHRASE, REFERENCE, BOTH = "phrase", "reference", "both"  # what owners follow
+
+
+@dataclass(frozen=True)
+class Way:
+    static: bool = False
+    dynamic: bool = True
+    accumulate: bool = True
+    rule: str = "raw"
+    signal: str = PHRASE
+    places: int = 0
+    steps: tuple[float, float] = (0.0, 1.0)  # shares of the sampling
+    blocks: tuple[int, int] = (0, 1000)
+    smooth: bool = False
+    memory: bool = False  # a step begins with the evidence that the last one ended with
+    decay: float = 1.0  # of the evidence of the layers before
+    nobody: float = 0.0  # of a subject's strongest evidence: tokens below it are nobody's
+    bias: float = 0.0  # added to one subject's affinity in every layer but the one that tells them apart
+
+
+@dataclass
+class Progress:
+    """Of one batch of pictures: what survives from step to step."""
+
+    steps: int
+    step: int = -1
+    last: Tensor | None = None  # evidence at the end of the last step
+
+
+@dataclass(eq=False)
+class BentRoutes(Routes):
+    way: Way = field(default_factory=Way)
+    progress: Progress = field(default_factory=lambda: Progress(1))
+
+    def __post_init__(self) -> None:
+        if self.layout.count:  # not the negative
+            self.progress.step += 1
+            if self.progress.last is not None and not self.way.memory:
+                self.progress.last = None
+
+    def owner(self, layer: nn.Module, q: Tensor, k: Tensor) -> Tensor | None:
+        way, count = self.way, self.layout.count
+        place = self.places.setdefault(id(layer), len(self.places))
+        first, last = way.steps
+        inside = first <= self.progress.step / self.progress.steps < last
+        inside = inside and way.blocks[0] <= place <= way.blocks[1]
+        self.static = way.static and inside
+        routed = bool(count) and way.dynamic and inside
+        self.dense = Dense.of(self.layout, self.static, routed)
+        if not routed:
+            self.found[place : place + 1] = [self.found[place - 1] if place else None]
+            return None
+        before = self.found[place - 1] if way.accumulate and place else self.progress.last
+        here = evidence(self._signal(q, k, place), None, way.rule)
+        total = here if before is None else way.decay * before + here
+        self.found[place : place + 1] = [total]
+        if way.memory:
+            self.progress.last = total
+        told = smoothed(total, self.layout.target) if way.smooth else total
+        owner = assign(told)
+        if way.nobody:
+            best = told.gather(-1, owner[..., None])[..., 0]
+            strongest = told.amax(1).gather(-1, owner)
+            owner = owner.masked_fill(best < way.nobody * strongest, -1)
+        return owner
+
+    def _signal(self, q: Tensor, k: Tensor, place: int) -> Tensor:
+        way = self.way
+        parts = []
+        if way.signal in (PHRASE, BOTH):
+            parts.append(affinity(q, k, self.layout, self.phrases))
+        if way.signal in (REFERENCE, BOTH):
+            parts.append(reference_affinity(q, k, self.layout))
+        total = sum(parts)
+        if way.bias and place != CLEAR:
+            total = total.clone()
+            total[..., place % self.layout.count] += way.bias * total.amax()
+        return total
+
+
+CLEAR = 1  # the layer of Sprites' base that tells subjects apart: docs/results.md, "Who owns what"
+
+
+def reference_affinity(q: Tensor, k: Tensor, layout: TokenLayout) -> Tensor:
+    """How much every target token attends to each reference, of all it attends to: float32 [B,n,c]."""
+    scores = q[:, :, layout.X] @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
+    weights = scores.float().softmax(-1).mean(1)  # B n L
+    return torch.stack([weights[..., layout.CI(i)].sum(-1) for i in range(layout.count)], -1)
+
+
+def bend(model: Trained, way: Way, steps: int) -> None:
+    """The model draws its next batch this way."""
+    progress = Progress(steps)
+
+    def routes(*args: Any, **kwargs: Any) -> BentRoutes:
+        return partial(BentRoutes, way=way, progress=progress)(*args, **kwargs)
+
+    model.new_routes = routes

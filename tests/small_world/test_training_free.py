@@ -1,0 +1,63 @@
+"""The ways of the study: a way that the pack offers draws as the trainer's own routing does."""
+
+import numpy as np
+import pytest
+import torch
+
+from musar_attention import SubjectTokens, TokenLayout
+from studies.ablation.variants import every_variant
+from studies.judging.cases import cases
+from studies.training_free.__main__ import WAYS, as_json
+from studies.training_free.report import table
+from studies.training_free.ways import Way, bend, reference_affinity
+
+
+@pytest.fixture(scope="module")
+def full():
+    (variant,) = (v for v in every_variant() if v.name == "full")
+    artist = variant.artist()
+    return type(artist)(artist.model, artist.encoder, steps=3, cfg=2.0, batch=4)
+
+
+def pictures(artist, way=None):
+    asked = [*cases(2, False, 2), *cases(3, True, 1)]
+    before = (lambda: None) if way is None else (lambda: bend(artist.model, way, artist.steps))
+    return {(i, seed): cells for i, seed, cells in artist.draw(asked, 2, before)}
+
+
+def test_the_packs_own_way_is_one_of_them(full):
+    own = pictures(full)
+    bent = pictures(full, Way(static=True))
+    assert own.keys() == bent.keys()
+    assert all(np.array_equal(own[key], bent[key]) for key in own)
+
+
+@pytest.mark.parametrize(
+    "way", [Way(static=True, steps=(0.0, 0.5)), Way(accumulate=False), Way(static=True, signal="reference")]
+)
+def test_another_way_draws_another_picture(full, way):
+    usual, other = pictures(full, Way(static=True)), pictures(full, way)
+    assert any(not np.array_equal(usual[key], other[key]) for key in usual)
+
+
+def test_reference_affinity_is_the_attention_that_references_get():
+    layout = TokenLayout(2, (1, 3), (SubjectTokens((1, 2), (0,)), SubjectTokens((1, 1), (1,), 2)), extra=1)
+    g = torch.Generator().manual_seed(0)
+    q, k = (torch.randn(2, 2, layout.length, 4, generator=g) for _ in "qk")
+    found = reference_affinity(q, k, layout)
+    for b in range(2):
+        for n in range(3):
+            for i in range(2):
+                heads = []
+                for h in range(2):
+                    scores = k[b, h] @ q[b, h, layout.X.start + n] / 2
+                    heads.append(scores.softmax(0)[layout.CI(i)].sum())
+                assert torch.isclose(found[b, n, i], sum(heads) / 2)
+
+
+def test_ways_and_their_table():
+    assert WAYS["no routing"] == Way(dynamic=False) and WAYS["dynamic"] == Way()
+    scores = {"dynamic": {"2": {"identity": [0.5, 1.0], "leak": [0.1, None], "fidelity": [1.0, 1.0]}}}
+    (row,) = table(scores, ["2", "3"])[2:]
+    assert row == "| dynamic | 0.750 (0.50–1.00) [0.100] |  |"
+    assert as_json(scores).count("\n") == 9
