@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...musar_attention import find_phrases
 from ...musar_attention.phrases import PhraseNotFound, piece_text
-from .families import Family, family_of_tokens
+from .families import FAMILIES, Family, family_of_tokens
 from .images import fit_reference
 from .keys import PLAN
 from .plan import PixelBox, Plan, PlanCond, PlannedSubject, Subject
@@ -19,7 +19,8 @@ def encode_prompt(clip: CLIP, prompt: str, guidance: float) -> tuple[list, Famil
     """The stock conditioning of a prompt, the family of its text encoder, and its token stream."""
     if clip is None:
         raise ValueError(
-            "clip is empty: the checkpoint brings no text encoder. Use DualCLIPLoader, type flux."
+            "clip is empty: the checkpoint brings no text encoder. Use "
+            f"{' or '.join(family.text.loader for family in FAMILIES)}."
         )
     tokens = clip.tokenize(prompt)
     family = family_of_tokens(tokens)

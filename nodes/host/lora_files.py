@@ -137,7 +137,7 @@ def parse(state: dict[str, Tensor], model: BaseModel, family: Family, name: str)
                 f"{name} is a LoRA for Stable Diffusion (SDXL or older). Choose one for {family.name}."
             )
         raise ValueError(
-            f"{name} fits no linear layer of this FLUX model; its keys look like {_some(state)}. Choose "
+            f"{name} fits no linear layer of this {family.name} model; its keys look like {_some(state)}. Choose "
             f"a LoRA made for {family.name}."
         )
     if left_out:

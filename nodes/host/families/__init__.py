@@ -1,4 +1,4 @@
-"""Families of networks: all that differs from one to the next, a file each, and nothing of it elsewhere."""
+"""Families of networks: what differs from one to the next, a file each. The rest of nodes/ asks them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def family_of(model: ModelPatcher) -> Family:
 
 
 def family_of_tokens(tokens: dict[str, Any]) -> Family:
-    """Whose text encoder it is that made these tokens."""
+    """Whose text encoder it is that made these tokens: each family has a key of its own."""
     for family in FAMILIES:
         if family.text.key in tokens:
             return family

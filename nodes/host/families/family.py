@@ -17,7 +17,8 @@ class Text(Protocol):
 
     name: str  # of the encoder, as sentences call it
     key: str  # of its tokens, among those that the host's tokenizer gives
-    wanted: str  # a sentence: which encoder to load, and how
+    loader: str  # what loads it, as sentences say it
+    wanted: str  # a sentence: which encoder to load, and with what
 
     def stream(self, tokens: dict) -> list:
         """Of what clip.tokenize gave, the tokens that T is made of, in order."""

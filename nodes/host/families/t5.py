@@ -11,7 +11,8 @@ VECTOR = "<embedding>"  # the piece that stands for a vector of an embedding fil
 class T5:
     name = "T5"
     key = "t5xxl"
-    wanted = "FLUX.1 needs CLIP-L and T5-XXL: use DualCLIPLoader, type flux."
+    loader = "DualCLIPLoader, type flux"
+    wanted = f"FLUX.1 needs CLIP-L and T5-XXL: use {loader}."
 
     def stream(self, tokens: dict) -> list:
         return [token for batch in tokens[self.key] for token in batch]
