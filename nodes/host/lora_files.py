@@ -137,8 +137,8 @@ def parse(state: dict[str, Tensor], model: BaseModel, family: Family, name: str)
                 f"{name} is a LoRA for Stable Diffusion (SDXL or older). Choose one for {family.name}."
             )
         raise ValueError(
-            f"{name} fits no linear layer of this {family.name} model; its keys look like {_some(state)}. Choose "
-            f"a LoRA made for {family.name}."
+            f"{name} fits no linear layer of this {family.name} model; its keys look like {_some(state)}. "
+            f"Choose a LoRA made for {family.name}."
         )
     if left_out:
         log.warning(

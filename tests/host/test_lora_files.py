@@ -116,7 +116,7 @@ KEY = "transformer.transformer_blocks.0.attn.to_k"
         ({k: v * float("nan") for k, v in pair(KEY, HIDDEN, HIDDEN).items()}, "not numbers"),
         (
             {"something": torch.zeros(3)},
-            "fits no linear layer of this FLUX model; its keys look like something",
+            "fits no linear layer of this FLUX.1 model; its keys look like something",
         ),
         (
             {f"{KEY}.lora_A.weight": torch.ones(HIDDEN), f"{KEY}.lora_B.weight": torch.ones(HIDDEN)},
