@@ -93,6 +93,16 @@ class MusarConditioning(io.ComfyNode):
                     max=16384,
                     tooltip="Height of the canvas that boxes were drawn on. 0 = the picture's.",
                 ),
+                io.Int.Input(
+                    "places",
+                    default=0,
+                    min=0,
+                    max=LIMIT,
+                    optional=True,
+                    advanced=True,
+                    tooltip="How many places there are for references, which take them in turn; 0 = one "
+                    "for each. With more subjects than a model was trained with, its trained number.",
+                ),
             ],
             outputs=[io.Conditioning.Output(tooltip="The positive conditioning for the sampler.")],
             hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
@@ -115,6 +125,7 @@ class MusarConditioning(io.ComfyNode):
         boxes: Any = None,
         canvas_width: int = 0,
         canvas_height: int = 0,
+        places: int = 0,
         **surplus: Any,
     ) -> io.NodeOutput:
         if surplus:  # the host hands on links that the schema does not have
@@ -128,7 +139,7 @@ class MusarConditioning(io.ComfyNode):
         if not wired:
             return io.NodeOutput(conditioning)
         conditioning = plan_subjects(
-            conditioning, clip, vae, prompt, family, stream, wired, placed, reference_size, positions
+            conditioning, clip, vae, prompt, family, stream, wired, placed, reference_size, positions, places
         )
         seen = sum(subject.strength > 0 for subject in wired.values())
         return io.NodeOutput(conditioning, ui=notice.show_status(cls.hidden, seen) if seen else None)

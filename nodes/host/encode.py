@@ -39,6 +39,7 @@ def plan_subjects(
     boxes: dict[str, PixelBox],
     reference_size: int,
     positions: str,
+    places: int,
 ) -> list:
     """The conditioning with references as the host's own latents, and the rest as our plan.
 
@@ -70,7 +71,7 @@ def plan_subjects(
             {
                 **values,
                 "reference_latents": latents,
-                "model_conds": {PLAN: PlanCond(Plan(family, of_entry, positions))},
+                "model_conds": {PLAN: PlanCond(Plan(family, of_entry, positions, places))},
             },
         ]
         for (context, values), of_entry in zip(conditioning, zip(*planned))

@@ -54,6 +54,7 @@ class Plan:
     family: Family  # whose text encoder and latents these are
     subjects: tuple[PlannedSubject, ...]
     positions: str
+    places: int = 0  # of references, taken in turn; 0 = one each
     cropped: bool = False  # the sampler runs it on an area of the picture only
 
 

@@ -102,7 +102,7 @@ class RoutedCall:
         spans = [layout.CI(i) for i in range(layout.count)]
         spans = [slice(s.start - begin, s.stop - begin) for s in spans]
         target = ids[:, : layout.target_length]
-        placed = reference_ids(target, [ids[:, s] for s in spans], self.plan.positions)
+        placed = reference_ids(target, [ids[:, s] for s in spans], self.plan.positions, self.plan.places)
         for span, new in zip(spans, placed):
             ids[:, span] = new
         self.placed = True

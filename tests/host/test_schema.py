@@ -47,6 +47,7 @@ def test_names_that_shared_graphs_rely_on(nodes):
         "boxes",
         "canvas_width",
         "canvas_height",
+        "places",
     ]
     assert names["MusarRouting"][:3] == ["model", "static", "dynamic"]
     assert names["MusarDualLora"] == [

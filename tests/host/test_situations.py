@@ -176,3 +176,19 @@ def test_nan_latents_stay_nan_and_do_no_harm(flux, route, sample, subjects):
     )
     assert broken.isnan().all()
     assert torch.equal(sample(model, subjects), before)
+
+
+@pytest.mark.parametrize("positions", ["diagonal", "index", "column"])
+def test_places_of_references_are_taken_in_turn(flux, route, sample, condition, pack, monkeypatch, positions):
+    module, seen = pack("nodes.host.routed_call"), []
+    original = module.reference_ids
+    monkeypatch.setattr(module, "reference_ids", lambda *args: seen.append(original(*args)) or seen[-1])
+    prompt = "a dog, a robot and a house"
+    drawn = [
+        sample(route(flux), condition(prompt, "dog", "robot", "house", positions=positions, places=places))
+        for places in (0, 3, 2, 1)
+    ]
+    assert torch.equal(drawn[0], drawn[1]), "as many as there are references"
+    assert not torch.equal(drawn[0], drawn[2]) and not torch.equal(drawn[2], drawn[3])
+    first, second, third = seen[-1]
+    assert torch.equal(first, second) and torch.equal(first, third)
