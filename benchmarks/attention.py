@@ -27,6 +27,7 @@ from musar_attention import (
     phrase_weights,
     routed_attention,
     routing_mask,
+    settled,
 )
 from tools.comfy_server import ROOT
 from tools.report import write_section
@@ -96,15 +97,18 @@ def measure(layout: TokenLayout, device: torch.device, dtype: torch.dtype, repea
     q, k, v = torch.randn(shape, generator=g, dtype=torch.float32).to(device, dtype)
     weights = phrase_weights(layout, device)
 
+    def owners() -> torch.Tensor:
+        if settled(layout):
+            return torch.zeros(1, layout.target_length, dtype=torch.int64, device=device)
+        return assign(affinity(q, k, layout, weights))
+
     def routed() -> torch.Tensor:
-        owner = assign(affinity(q, k, layout, weights))
-        return routed_attention(q, k, v, layout, owner)
+        return routed_attention(q, k, v, layout, owners())
 
     def full() -> torch.Tensor:
         return F.scaled_dot_product_attention(q, k, v)
 
-    owner = assign(affinity(q, k, layout, weights))
-    allowed = routing_mask(layout, owner)[:, None]
+    allowed = routing_mask(layout, owners())[:, None]
     bias = torch.zeros(allowed.shape, device=device, dtype=dtype)
     bias.masked_fill_(~allowed, float("-inf"))
     del allowed

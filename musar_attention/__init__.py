@@ -11,7 +11,7 @@ from .layout import SubjectTokens, TokenLayout
 from .leak import Leak, reference_marks
 from .lora import LowRank, add_dual_lora, branch_rows
 from .mask import routing_mask
-from .owners import assign
+from .owners import assign, settled
 from .phrases import find_phrase, find_phrases
 from .positions import POSITIONS, reference_ids
 from .record import StepRecord, Tally, owner_of
@@ -42,5 +42,6 @@ __all__ = [
     "reference_marks",
     "routed_attention",
     "routing_mask",
+    "settled",
     "smoothed",
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from .layout import TokenLayout
+
 
 def assign(affinity: Tensor, allowed: Tensor | None = None) -> Tensor:
     """The owner of each target token: affinity [B,n,c] -> int64 [B,n], −1 = nobody.
@@ -17,3 +19,8 @@ def assign(affinity: Tensor, allowed: Tensor | None = None) -> Tensor:
         return affinity.argmax(-1)
     owner = affinity.masked_fill(~allowed, float("-inf")).argmax(-1)
     return owner.masked_fill(~allowed.any(-1), -1)
+
+
+def settled(layout: TokenLayout) -> bool:
+    """One subject alone owns all that it may: its affinity need not be known."""
+    return layout.count == 1

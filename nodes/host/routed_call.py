@@ -22,6 +22,7 @@ from ...musar_attention import (
     reference_ids,
     reference_marks,
     routed_attention,
+    settled,
 )
 from .boxes import OFF_CANVAS
 from .masks import additive
@@ -160,8 +161,8 @@ class RoutedCall:
         return out.transpose(1, 2).reshape(batch, length, heads * depth)  # B H L D -> B L (H D)
 
     def _affinity(self, q: Tensor, k: Tensor, watched: bool) -> Tensor:
-        """[B,n,c]. One subject alone owns all that it may: then only who watches needs to know."""
-        if self.layout.count == 1 and not watched:
+        """[B,n,c]; zeros where nothing is to decide and nobody watches."""
+        if settled(self.layout) and not watched:
             return q.new_zeros(len(q), self.layout.target_length, 1, dtype=torch.float32)
         return affinity(q, k, self.layout, self.phrases)
 

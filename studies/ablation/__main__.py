@@ -8,16 +8,11 @@ import shutil
 
 from tqdm import tqdm
 
-from tools.comfy_server import ROOT
-from training.train import LORA, train
-
 from ..judging.cases import CELLS, cases, name_of
 from ..judging.score import figures
-from ..judging.variant import Variant
+from ..judging.variant import Variant, learn
 from .report import write_report
-from .variants import RESULTS, SETTINGS, every_variant
-
-RUNS = ROOT / ".run" / "ablation"
+from .variants import RESULTS, RUNS, SETTINGS, every_variant
 
 
 def main() -> None:
@@ -33,9 +28,9 @@ def main() -> None:
     for variant in chosen:
         if args.force:
             forget(variant)
-        if not variant.lora.exists():
+        if variant.untrained:
             print(f"Training {variant.name} …")
-            learn(variant)
+            learn(variant, RUNS)
         if not variant.scores.exists():
             judge(variant)
     write_report([variant for variant in every if variant.scores.exists()])
@@ -45,12 +40,6 @@ def forget(variant: Variant) -> None:
     shutil.rmtree(RUNS / variant.file, ignore_errors=True)
     variant.lora.unlink(missing_ok=True)
     variant.scores.unlink(missing_ok=True)
-
-
-def learn(variant: Variant) -> None:
-    """A run that was cut off goes on."""
-    train(variant.config, RUNS / variant.file)
-    shutil.copy(RUNS / variant.file / LORA, variant.lora)
 
 
 def judge(variant: Variant) -> None:

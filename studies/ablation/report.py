@@ -12,9 +12,9 @@ from tools.comfy_server import ROOT
 from tools.report import write_section
 from tools.sheet import Cell, save_sheet
 
-from ..judging.cases import CELLS, Case, cases
+from ..judging.cases import CELLS, Case, cases, name_of
 from ..judging.score import figures
-from ..judging.table import Scores, differences, table
+from ..judging.table import Scores, differences, interval, table
 from ..judging.variant import Variant
 from . import owners, panels
 from .variants import SETTINGS
@@ -26,8 +26,10 @@ OWNED = 10  # pictures a cell
 ROWS = [cell for cell in CELLS if cell[0] > 1]
 
 
-def write_report(variants: Sequence[Variant]) -> None:
-    scores: dict[str, Scores] = {v.name: json.loads(v.scores.read_text()) for v in variants}
+def write_report(judged: Sequence[Variant]) -> None:
+    every: dict[str, Scores] = {v.name: json.loads(v.scores.read_text()) for v in judged}
+    variants = [v for v in judged if not v.repeats]
+    scores = {v.name: every[v.name] for v in variants}
     settings = SETTINGS["judge"]
     lines = [
         f"{settings['prompts']} prompts with looks never trained on × {settings['seeds']} seeds a cell, "
@@ -40,10 +42,30 @@ def write_report(variants: Sequence[Variant]) -> None:
     write_section(PAGE, "Figures", COMMAND, lines)
     if len(variants) > 1:
         write_section(PAGE, "What each part is worth", COMMAND, differences(scores))
+    repeated = [v for v in judged if v.repeats]
+    if repeated:
+        write_section(PAGE, "Other seeds", COMMAND, other_seeds(repeated, every))
     write_section(PAGE, "Diptychs when asked", COMMAND, asked_for_diptychs(variants))
     write_section(PAGE, "Who owns what", COMMAND, who_owns(variants[0]))
     write_section(PAGE, "How long each was trained", COMMAND, trained(variants))
     sheet(variants)
+
+
+def other_seeds(repeated: Sequence[Variant], scores: dict[str, Scores]) -> list[str]:
+    """Identity of each run, the first in front."""
+    cells = [name_of(*cell) for cell in CELLS]
+    lines = [
+        "The same training from other seeds: of the LoRA's first factors, of noise and times, and of the "
+        "data. Mean identity of each run, the first in front; the table above shows the first.",
+        "",
+        f"| variant | {' | '.join(cells)} |",
+        "|---|" + "---|" * len(cells),
+    ]
+    for name in dict.fromkeys(v.repeats for v in repeated):
+        runs = [scores[name], *(scores[v.name] for v in repeated if v.repeats == name)]
+        means = [" / ".join(f"{interval(run[cell], 'identity')[0]:.3f}" for run in runs) for cell in cells]
+        lines.append(f"| {name} | {' | '.join(means)} |")
+    return lines
 
 
 def asked_for_diptychs(variants: Sequence[Variant]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from safetensors.torch import load_file
 
 from tools.comfy_server import ROOT
 from training.encoders.sprites import SpritesEncoder
-from training.train import new_model, read_config
+from training.train import LORA, new_model, read_config, train
 
 from .score import Artist
 
@@ -21,19 +22,26 @@ class Variant:
     name: str
     config: dict
     results: Path  # folder
+    weights: Path  # folder of the LoRA: the results', or one that is not committed
     drawing: Mapping  # steps, cfg and batch
+    repeats: str = ""  # the variant that this is from another seed: only its scores are kept
 
     @property
     def file(self) -> str:
-        return self.name.replace(" ", "_")
+        return self.name.replace(",", "").replace(" ", "_")
 
     @property
     def lora(self) -> Path:
-        return self.results / f"{self.file}.safetensors"
+        return self.weights / f"{self.file}.safetensors"
 
     @property
     def scores(self) -> Path:
         return self.results / f"{self.file}.json"
+
+    @property
+    def untrained(self) -> bool:
+        """A repeated one is done with when it has been judged."""
+        return not self.lora.exists() and not (self.repeats and self.scores.exists())
 
     def artist(self) -> Artist:
         """Draws with the LoRA that was trained."""
@@ -50,9 +58,27 @@ class Variant:
             return file.metadata()
 
 
-def variants(settings: Mapping, results: Path) -> list[Variant]:
-    """`settings` hold the config and each variant's changes to it, and nothing else is different."""
-    return [
-        Variant(name, read_config(ROOT / settings["config"], changes), results, settings["judge"])
-        for name, changes in settings["variants"].items()
+def variants(settings: Mapping, results: Path, runs: Path) -> list[Variant]:
+    """`settings` hold the config and each variant's changes to it, and nothing else is different.
+
+    Behind them those that are trained `again` from other seeds, of which only the scores are kept.
+    """
+
+    def one(name: str, changes: list[str], weights: Path, repeats: str = "") -> Variant:
+        config = read_config(ROOT / settings["config"], changes)
+        return Variant(name, config, results, weights, settings["judge"], repeats)
+
+    first = [one(name, changes, results) for name, changes in settings["variants"].items()]
+    again = [
+        one(f"{name}, seed {s}", [*settings["variants"][name], f"seed={s}", f"data.seed={s}"], runs, name)
+        for name, seeds in settings.get("again", {}).items()
+        for s in seeds
     ]
+    return [*first, *again]
+
+
+def learn(variant: Variant, runs: Path) -> None:
+    """Train it; a run that was cut off goes on."""
+    train(variant.config, runs / variant.file)
+    variant.weights.mkdir(parents=True, exist_ok=True)
+    shutil.copy(runs / variant.file / LORA, variant.lora)

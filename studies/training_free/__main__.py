@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,11 +15,10 @@ import yaml
 from tqdm import tqdm
 
 from tools.comfy_server import ROOT
-from training.train import LORA, train
 
 from ..judging.cases import cases, name_of
 from ..judging.score import Artist, figures
-from ..judging.variant import Variant, variants
+from ..judging.variant import Variant, learn, variants
 from .report import write_report
 from .ways import Way, bend
 
@@ -44,15 +42,14 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", metavar="WAY", help="these ways alone")
     args = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
-    for variant in variants(SETTINGS, RESULTS):
+    for variant in variants(SETTINGS, RESULTS, RUNS):
         if args.only and variant.name not in args.only:
             continue
-        if not variant.lora.exists():
+        if variant.untrained:
             print(f"Training {variant.name} …")
-            train(variant.config, RUNS / variant.file)
-            shutil.copy(RUNS / variant.file / LORA, variant.lora)
+            learn(variant, RUNS)
         judge(variant, args.ways or list(WAYS))
-    judged = [v for v in variants(SETTINGS, RESULTS) if v.scores.exists()]
+    judged = [v for v in variants(SETTINGS, RESULTS, RUNS) if v.scores.exists()]
     shown = {name: WAYS[name] for name in SETTINGS["judge"]["shown"]}
     write_report(judged, SETTINGS, shown)
 

@@ -10,7 +10,7 @@ from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from musar_attention import TokenLayout, affinity, assign, evidence, routed_attention
+from musar_attention import TokenLayout, affinity, assign, evidence, routed_attention, settled
 
 from .dense import Dense
 
@@ -34,7 +34,7 @@ class Routes:
         if not (self.dynamic and self.layout.count):
             return None
         with torch.no_grad():
-            if self.layout.count == 1:  # it owns everything
+            if settled(self.layout):
                 return torch.zeros(len(q), self.layout.target_length, dtype=torch.int64, device=q.device)
             place = self.places.setdefault(id(layer), len(self.places))
             before = self.found[place - 1] if self.accumulate and place else None
