@@ -8,11 +8,16 @@ from sprites.world.captions import names
 from sprites.world.palette import CELL
 from sprites.world.scene import Placed, Scene
 
-from .painter import CFG, FLUX, LORA, STEPS, TEXT, VAE
+from .painter import CFG, FLUX, LORA, STEPS, TEXT, UNO, VAE
 
 REFERENCE = 64  # pixels
 
 PICTURE, MAP = "picture", "map"  # the nodes that save
+UNROUTED, ROUTED, MUSAR = WAYS = (
+    "an ordinary LoRA, no routing",
+    "the same LoRA, with routing",
+    "MUSAR's dual LoRA",
+)
 
 
 @dataclass(frozen=True)
@@ -33,30 +38,24 @@ class Wish:
         return f"{self.name}_{k + 1}_{self.subjects[k].kind}.png"
 
 
-def graph(wish: Wish, routed: bool) -> dict:
+def graph(wish: Wish, way: str) -> dict:
     """The node ids are words, so that errors can be read."""
-    nodes = {
-        "flux": _node("UNETLoader", unet_name=FLUX, weight_dtype="default"),
-        "clip": _node("MusarDemoTextEncoder", text_encoder=TEXT),
-        "vae": _node("VAELoader", vae_name=VAE),
-        "lora": _node(
+    if way == MUSAR:
+        lora = _node(
             "MusarDualLora",
             model=["flux", 0],
             subject_lora=LORA,
             noise_lora="none",  # the one file holds both branches
             subject_strength=1.0,
             noise_strength=1.0,
-        ),
-        "routing": _node(
-            "MusarRouting",
-            model=["lora", 0],
-            static=routed,
-            dynamic=routed,
-            start_percent=0.0,
-            end_percent=1.0,
-            start_block=0,
-            end_block=1000,
-        ),
+        )
+    else:
+        lora = _node("LoraLoaderModelOnly", model=["flux", 0], lora_name=UNO, strength_model=1.0)
+    nodes = {
+        "flux": _node("UNETLoader", unet_name=FLUX, weight_dtype="default"),
+        "clip": _node("MusarDemoTextEncoder", text_encoder=TEXT),
+        "vae": _node("VAELoader", vae_name=VAE),
+        "lora": lora,
         "positive": _node(
             "MusarConditioning",
             clip=["clip", 0],
@@ -77,7 +76,7 @@ def graph(wish: Wish, routed: bool) -> dict:
         ),
         "sampler": _node(
             "KSampler",
-            model=["routing", 0],
+            model=["lora" if way == UNROUTED else "routing", 0],
             positive=["positive", 0],
             negative=["negative", 0],
             latent_image=["latent", 0],
@@ -91,7 +90,17 @@ def graph(wish: Wish, routed: bool) -> dict:
         "decode": _node("VAEDecode", samples=["sampler", 0], vae=["vae", 0]),
         PICTURE: _node("SaveImage", images=["decode", 0], filename_prefix=wish.name),
     }
-    if routed:
+    if way != UNROUTED:
+        nodes["routing"] = _node(
+            "MusarRouting",
+            model=["lora", 0],
+            static=way == MUSAR,
+            dynamic=True,
+            start_percent=0.0,
+            end_percent=1.0,
+            start_block=0,
+            end_block=1000,
+        )
         nodes["preview"] = _node(
             "MusarRoutingPreview", model=["routing", 0], samples=["sampler", 0], image=["decode", 0]
         )
@@ -102,7 +111,7 @@ def graph(wish: Wish, routed: bool) -> dict:
         nodes[f"subject {k + 1}"] = _node(
             "MusarSubject",
             image=[f"image {k + 1}", 0],
-            prompt=words[k],
+            prompt=words[k] if way == MUSAR else "",
             phrase=subject.kind,
             strength=1.0,
         )

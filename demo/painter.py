@@ -12,13 +12,14 @@ from tools.comfy_host import use_comfy
 from tools.comfy_server import ROOT
 
 FLUX, VAE, TEXT = "sprites_flux.safetensors", "sprites_vae.safetensors", "sprites_text.safetensors"
-LORA = "sprites_dual_lora.safetensors"
+LORA, UNO = "sprites_dual_lora.safetensors", "sprites_uno.safetensors"
 MODELS = Path(__file__).with_name("models")
 FILES = {  # in ComfyUI's models folder
     f"diffusion_models/{FLUX}": MODELS / FLUX,
     f"vae/{VAE}": MODELS / VAE,
     f"text_encoders/{TEXT}": MODELS / TEXT,
     f"loras/{LORA}": ROOT / "studies" / "ablation" / "results" / "full.safetensors",
+    f"loras/{UNO}": ROOT / "studies" / "training_free" / "results" / "leaking_uno.safetensors",
 }
 STEPS, CFG = 20, 2.0
 

@@ -1,10 +1,11 @@
-"""`make demo`: Sprites through a real ComfyUI server, with routing and without, and the judge's verdict."""
+"""`make demo`: Sprites through a real ComfyUI server, without routing and with, and the judge's verdict."""
 
 from __future__ import annotations
 
 import argparse
 import io
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from sprites.world.scene import Scene, columns_for, place_subjects, reference
 from tools.comfy_server import ROOT, ComfyServer, Refused, host_from_environment
 from tools.sheet import Cell, save_sheet
 
-from .graph import MAP, PICTURE, Wish, graph
+from .graph import MAP, MUSAR, PICTURE, WAYS, Wish, graph
 from .painter import FILES
 
 BASE = ROOT / ".run" / "demo"
@@ -59,21 +60,22 @@ def main() -> None:
 
     print("Starting ComfyUI …")
     arguments = () if torch.cuda.is_available() else ("--cpu",)
-    drawn: list[tuple[Wish, dict[bool, Drawn]]] = []
+    drawn: list[tuple[Wish, dict[str, Drawn]]] = []
     with ComfyServer(BASE, comfy, python, arguments) as server:
         for wish in wishes:
-            drawn.append((wish, {routed: draw(server, wish, routed) for routed in (False, True)}))
+            drawn.append((wish, {way: draw(server, wish, way) for way in WAYS}))
 
-    for wish, both in drawn:
-        save_sheet(OUTPUT / f"{wish.name}.png", [row(wish, both)], ZOOM)
-        (OUTPUT / f"{wish.name}_map.png").write_bytes(both[True].map)
+    for wish, ways in drawn:
+        save_sheet(OUTPUT / f"{wish.name}.png", [row(wish, ways)], ZOOM)
+        (OUTPUT / f"{wish.name}_map.png").write_bytes(ways[MUSAR].map)
     if args.docs:
         save_sheet(ROOT / "docs" / "images" / "demo.png", [row(*each) for each in drawn], 2)
     print(table(drawn))
     print(
-        "Pictures are in output/: the references, then the same noise without routing and with it, and\n"
-        "a map of which part of the picture was which subject's. Identity is the share of a subject\n"
-        "drawn as its reference shows it, leak the share in another reference's colours."
+        "Pictures are in output/: the references, then the same noise three times. The ordinary LoRA was\n"
+        "trained on pictures of one and two subjects without any routing, as people's UNO was; MUSAR's on\n"
+        "single subjects and diptychs, routed. The map shows which part was whose with MUSAR's. Identity is\n"
+        "the share of a subject drawn as its reference shows it, leak the share in another's colours."
     )
 
 
@@ -87,8 +89,8 @@ def wish_of(name: str, words: str, kinds: tuple[str, ...], place: str, seed: int
             return Wish(name, words, Scene(place, subjects, columns_for(slots)), seed)
 
 
-def link_models(models: Path) -> None:
-    for name, file in FILES.items():
+def link_models(models: Path, files: Mapping[str, Path] = FILES) -> None:
+    for name, file in files.items():
         if not file.exists():
             sys.exit(f"{file.relative_to(ROOT)} is missing: check the repository out again.")
         link = models / name
@@ -108,9 +110,9 @@ def write_references(wish: Wish) -> None:
         Image.fromarray(pixels).save(folder / wish.reference(k))
 
 
-def draw(server: ComfyServer, wish: Wish, routed: bool) -> Drawn:
+def draw(server: ComfyServer, wish: Wish, way: str) -> Drawn:
     """Queue the wish and judge its picture."""
-    with tqdm(desc=f"{wish.name}, {with_or_without(routed)}", unit="step", total=0) as bar:
+    with tqdm(desc=f"{wish.name}, {way}", unit="step", total=0) as bar:
 
         def progress(node: str, step: int, steps: int) -> None:
             if node == "sampler":
@@ -118,7 +120,7 @@ def draw(server: ComfyServer, wish: Wish, routed: bool) -> Drawn:
                 bar.refresh()
 
         try:
-            result = server.run(graph(wish, routed), progress)
+            result = server.run(graph(wish, way), progress)
         except Refused as error:
             sys.exit(f"ComfyUI did not draw {wish.name}: {error}")
     pixels = np.asarray(Image.open(io.BytesIO(result.images[PICTURE][0])).convert("RGB"))
@@ -128,32 +130,25 @@ def draw(server: ComfyServer, wish: Wish, routed: bool) -> Drawn:
     return Drawn(pixels, judge(read_cells(pixels), request), routing_map)
 
 
-def with_or_without(routed: bool) -> str:
-    return "with routing" if routed else "without routing"
-
-
-def row(wish: Wish, both: dict[bool, Drawn]) -> list[Cell]:
+def row(wish: Wish, ways: dict[str, Drawn]) -> list[Cell]:
     """References, then the pictures."""
     shown = [(s.kind, pixels) for s, pixels in zip(wish.subjects, references(wish))]
-    return shown + [
-        (f"{with_or_without(routed)}: {figures(drawn.verdict)}", drawn.pixels)
-        for routed, drawn in both.items()
-    ]
+    return shown + [(f"{way}: {figures(drawn.verdict)}", drawn.pixels) for way, drawn in ways.items()]
 
 
 def figures(verdict: Verdict) -> str:
     return f"identity {np.mean(verdict.identity):.0%}, leak {np.mean(verdict.leak):.0%}"
 
 
-def table(drawn: list[tuple[Wish, dict[bool, Drawn]]]) -> str:
-    rows = [("picture", "asked for", "routing", "found", "identity", "leak", "fidelity")]
-    for wish, both in drawn:
-        for routed, one in both.items():
+def table(drawn: list[tuple[Wish, dict[str, Drawn]]]) -> str:
+    rows = [("picture", "asked for", "drawn with", "found", "identity", "leak", "fidelity")]
+    for wish, ways in drawn:
+        for way, one in ways.items():
             v = one.verdict
             found = ", ".join(f.kind if f else "–" for f in v.found)
             shares = (np.mean(v.identity), np.mean(v.leak), v.fidelity)
-            name, words = (wish.name, wish.words) if not routed else ("", "")
-            rows.append((name, words, "on" if routed else "off", found, *(f"{x:.0%}" for x in shares)))
+            name, words = (wish.name, wish.words) if way == WAYS[0] else ("", "")
+            rows.append((name, words, way, found, *(f"{x:.0%}" for x in shares)))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["   ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]
     return "\n".join(["", lines[0], "-" * len(lines[0]), *lines[1:], ""])

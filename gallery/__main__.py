@@ -17,7 +17,8 @@ from tools.comfy_server import ROOT, ComfyServer, host_from_environment
 
 from . import subgraph
 from .graphs import Graph, every_graph
-from .thumbnails import draw_thumbnail, with_sprites
+from .on_sprites import with_sprites
+from .thumbnails import draw_thumbnail
 
 FOLDER = ROOT / "workflows"
 GAP = 60  # pixels between nodes

@@ -6,7 +6,6 @@ import argparse
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -63,7 +62,8 @@ def judge(variant: Variant, ways: list[str]) -> None:
     artist = variant.artist()
     for name in tqdm(missing, f"judging {variant.name}"):
         cells = SETTINGS["judge"]["cells" if name in SETTINGS["ways"] else "trial_cells"]
-        scores[name] = drawn(artist, WAYS[name], cells)
+        trained = SETTINGS["trained"][variant.repeats or variant.name]
+        scores[name] = drawn(artist, WAYS[name].placed(trained), cells)
         variant.scores.write_text(as_json(scores))
         print(name, {cell: round(float(np.mean(f["identity"])), 3) for cell, f in scores[name].items()})
 
@@ -71,7 +71,6 @@ def judge(variant: Variant, ways: list[str]) -> None:
 def drawn(artist: Artist, way: Way, wanted: Sequence[tuple[int, bool]]) -> dict[str, dict[str, list]]:
     """Cell: figure: a value a prompt, the mean over its seeds."""
     settings, model = SETTINGS["judge"], artist.model
-    before, model.wiring = model.wiring, replace(model.wiring, places=way.places)
     found = {}
     for count, same in wanted:
         asked = cases(count, same, settings["prompts"])
@@ -79,7 +78,6 @@ def drawn(artist: Artist, way: Way, wanted: Sequence[tuple[int, bool]]) -> dict[
         for i, _, cells in artist.draw(asked, settings["seeds"], partial(bend, model, way, artist.steps)):
             pictures[i].append(figures(cells, asked[i].request))
         found[name_of(count, same)] = {f: [mean(p, f) for p in pictures] for f in KEPT}
-    model.wiring = before
     return found
 
 

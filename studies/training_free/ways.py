@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from training.network.dense import Dense
 from training.network.model import Trained
 from training.network.routing import Routes
 
+TRAINED = "trained"
 PHRASE, REFERENCE, BOTH = "phrase", "reference", "both"  # what owners follow
 
 
@@ -24,7 +25,7 @@ class Way:
     accumulate: bool = True
     rule: str = "raw"
     signal: str = PHRASE
-    places: int = 0
+    places: int | str = 0  # or as many as TRAINED
     steps: tuple[float, float] = (0.0, 1.0)  # shares of the sampling
     blocks: tuple[int, int] = (0, 1000)
     smooth: bool = False
@@ -32,6 +33,10 @@ class Way:
     decay: float = 1.0  # of the evidence of the layers before
     nobody: float = 0.0  # of a subject's strongest evidence: tokens below it are nobody's
     bias: float = 0.0  # added to one subject's affinity in every layer but the one that tells them apart
+
+    def placed(self, trained: int) -> Way:
+        """With the number of places that the model was trained with, where that is asked for."""
+        return replace(self, places=trained) if self.places == TRAINED else self
 
 
 @dataclass
@@ -107,6 +112,7 @@ def reference_affinity(q: Tensor, k: Tensor, layout: TokenLayout) -> Tensor:
 def bend(model: Trained, way: Way, steps: int) -> None:
     """The model draws its next batch this way."""
     progress = Progress(steps)
+    model.wiring = replace(model.wiring, places=way.places)
 
     def routes(*args: Any, **kwargs: Any) -> BentRoutes:
         return partial(BentRoutes, way=way, progress=progress)(*args, **kwargs)

@@ -7,23 +7,13 @@ import os
 
 import pytest
 
-from demo.painter import FLUX, MODELS, TEXT, VAE
-from gallery.thumbnails import with_sprites
+from gallery.on_sprites import with_sprites
 from tools.browser import Browser
 from tools.comfy_server import ROOT, ComfyServer, host_from_environment
 
 from .canvas import FRAME
 
 WORKFLOWS = sorted(file.stem for file in (ROOT / "workflows").glob("*.json"))
-TRAINED = MODELS.parent / "ablation" / "results"
-FILES = {
-    "diffusion_models/flux1-dev.safetensors": MODELS / FLUX,
-    "diffusion_models/flux1-dev-kontext_fp8_scaled.safetensors": MODELS / FLUX,
-    "vae/ae.safetensors": MODELS / VAE,
-    "text_encoders/clip_l.safetensors": MODELS / TEXT,
-    "text_encoders/t5xxl_fp16.safetensors": MODELS / TEXT,
-    "loras/uno_dit_lora.safetensors": TRAINED / "no_mitigation.safetensors",  # for all tokens, as UNO's
-}
 
 
 def pytest_configure(config):
@@ -34,10 +24,6 @@ def pytest_configure(config):
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     base = tmp_path_factory.mktemp("comfy")
-    for name, file in FILES.items():
-        link = base / "models" / name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(file)
     with_sprites(base)
     comfy, python = host_from_environment()
     with ComfyServer(base, comfy, python) as running:

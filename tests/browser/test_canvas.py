@@ -3,7 +3,7 @@
 from demo.painter import STEPS
 from gallery.__main__ import laid_out
 from gallery.graphs import every_graph
-from gallery.thumbnails import as_sprites
+from gallery.on_sprites import as_sprites
 
 from .canvas import ready, run
 

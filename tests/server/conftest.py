@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from gallery.thumbnails import with_sprites
+from gallery.on_sprites import with_sprites
 from tools.comfy_host import use_comfy
 from tools.comfy_server import ROOT, ComfyServer, Refused, host_from_environment
 from tools.stand_ins import with_small_models

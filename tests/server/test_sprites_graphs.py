@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gallery.thumbnails import PICTURE, as_sprites
+from gallery.on_sprites import as_sprites
+from gallery.thumbnails import PICTURE
 from sprites.judge import Request, judge, read_cells
 from tools.comfy_server import ROOT
 

@@ -1,0 +1,80 @@
+"""The shipped graphs on the models of Sprites: what has to be swapped, all of it here.
+
+Files lie under the names that the graphs ask for. The text encoder's loader is another, since the stock one
+loads nothing small; sizes and steps are Sprites'; and as it knows no guidance, CFG with an empty negative
+takes its place. Our nodes, their settings, the prompts and the wiring stay as they are shipped.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from demo.painter import CFG, FLUX, MODELS, STEPS, TEXT, VAE
+from demo.references import write_references
+from demo.run import link_models
+from tools.comfy_server import ROOT
+
+STUDIES = ROOT / "studies"
+TRAINED = STUDIES / "training_free" / "results"
+FILES = {  # as the graphs name them
+    "diffusion_models/flux1-dev.safetensors": MODELS / FLUX,
+    "vae/ae.safetensors": MODELS / VAE,
+    "text_encoders/clip_l.safetensors": MODELS / TEXT,
+    "text_encoders/t5xxl_fp16.safetensors": MODELS / TEXT,
+    "loras/uno_dit_lora.safetensors": TRAINED / "uno.safetensors",
+    "loras/musar_dual_lora.safetensors": STUDIES / "ablation" / "results" / "full.safetensors",
+}
+KONTEXT = "diffusion_models/flux1-dev-kontext_fp8_scaled.safetensors"
+REFERENCE = 64  # pixels
+SIDES = {1: 128, 2: 128, 3: 176}  # of a picture with so many subjects, across; it is 128 high
+
+
+def with_sprites(base: Path) -> Path:
+    """The models and references of Sprites in a server's folder, by the graphs' names and by the demo's."""
+    models = base / "models"
+    link_models(models)
+    link_models(models, FILES)
+    save_file(merged(load_file(MODELS / FLUX), load_file(TRAINED / "kontext.safetensors")), models / KONTEXT)
+    write_references(base / "input")
+    return base
+
+
+def merged(weights: dict[str, Tensor], lora: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights with a LoRA for all tokens in them, as Kontext's are a model of its own."""
+    out = dict(weights)
+    for name, down in lora.items():
+        if name.endswith(".lora_A.weight"):
+            layer = name.removeprefix("transformer.").replace("lora_A.", "")
+            up = lora[name.replace("lora_A", "lora_B")]
+            out[layer] = (weights[layer].float() + up.float() @ down.float()).to(weights[layer].dtype)
+    return out
+
+
+def as_sprites(prompt: dict) -> dict:
+    """The same graph with what has to be swapped."""
+    prompt = copy.deepcopy(prompt)
+    count = sum(n["class_type"] == "MusarSubject" for n in prompt.values())
+    (encoder,) = (i for i, n in prompt.items() if n["class_type"] == "DualCLIPLoader")
+    for node in prompt.values():
+        inputs = node["inputs"]
+        match node["class_type"]:
+            case "DualCLIPLoader":
+                name = inputs["clip_name2"]
+                node |= {"class_type": "MusarDemoTextEncoder", "inputs": {"text_encoder": name}}
+                node["_meta"] = {"title": "Text encoder of Sprites"}
+            case "MusarConditioning":
+                inputs["reference_size"] = REFERENCE
+                if "boxes" in inputs:
+                    canvas = prompt[inputs["boxes"][0]]["inputs"]
+                    inputs |= {"canvas_width": canvas["width"], "canvas_height": canvas["height"]}
+            case "EmptySD3LatentImage":
+                inputs |= {"width": SIDES[count], "height": 128}
+            case "KSampler":
+                inputs |= {"steps": STEPS, "cfg": CFG}
+            case "ConditioningZeroOut":
+                node |= {"class_type": "CLIPTextEncode", "inputs": {"clip": [encoder, 0], "text": ""}}
+    return prompt
