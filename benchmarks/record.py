@@ -108,7 +108,7 @@ class Bench:
             self.net(
                 latents[0], sigma, words, pooled, sigma, latents[1:],
                 transformer_options={"wrappers": wrappers, "sigmas": sigma},
-                **{keys.PLAN: plan.Plan(family, subjects, "diagonal")},
+                **{keys.PLAN: plan.Plan(family, subjects, plan.Placement("diagonal"))},
             )  # fmt: skip
 
         return run

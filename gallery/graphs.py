@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from sprites.world.captions import names
+
 CAT, ROBOT, BALL = ("cat", "cat.png"), ("robot", "robot.png"), ("ball", "ball.png")
 SECOND_CAT = ("cat", "cat_2.png")
+ONE = "a cat on the beach"
 TWO = "a cat next to a robot on the beach"
 THREE = "a cat, a robot and a ball on the beach"
 SAME = "a cat and another cat on the beach"
@@ -25,6 +28,8 @@ class Base:
     steps: int
     side: int
     note: str
+    preset: str = ""  # of MUSAR Conditioning
+    dual: bool = False  # the LoRA has MUSAR's two branches, and its training static routing and words
 
 
 UNO = Base(
@@ -38,6 +43,7 @@ UNO = Base(
     704,
     "UNO's LoRA teaches FLUX.1-dev to read references. It was trained seeing everything, so `static` is "
     "off; references lie on the `diagonal`, 320 pixels long (512 if there is one alone).",
+    preset="UNO",
 )
 KONTEXT = Base(
     "kontext",
@@ -50,6 +56,22 @@ KONTEXT = Base(
     1024,
     "FLUX.1 Kontext reads references by itself. It was trained seeing everything, so `static` is off, "
     "and its references count by `index`.",
+    preset="Kontext",
+)
+MUSAR = Base(
+    "musar",
+    "flux1-dev.safetensors",
+    "musar_dual_lora.safetensors",
+    "diagonal",
+    512,
+    3.5,
+    25,
+    768,
+    "The paper's own way: a dual LoRA, `static` on, and each subject's condition prompt in its `prompt`. "
+    "Nobody has published such a LoRA for FLUX: train one (docs/training.md) and put it into `models/loras` "
+    "as `musar_dual_lora.safetensors`.",
+    preset="MUSAR",
+    dual=True,
 )
 
 
@@ -82,7 +104,19 @@ def draw(
     """Every shipped graph is this one with a little more."""
     g = Graph(name)
     model = g.add("1", "UNETLoader", "Load Diffusion Model", 0, unet_name=base.model, weight_dtype="default")
-    if base.lora:
+    if base.dual:
+        model = g.add(
+            "2",
+            "MusarDualLora",
+            "MUSAR Dual LoRA",
+            1,
+            model=model,
+            subject_lora=base.lora,
+            noise_lora="none",
+            subject_strength=1.0,
+            noise_strength=1.0,
+        )
+    elif base.lora:
         model = g.add(
             "2",
             "LoraLoaderModelOnly",
@@ -92,8 +126,9 @@ def draw(
             lora_name=base.lora,
             strength_model=1.0,
         )
-    routing = {"static": False, "dynamic": True, "start_percent": 0.0, "end_percent": 1.0}
+    routing = {"static": base.dual, "dynamic": True, "start_percent": 0.0, "end_percent": 1.0}
     routing |= {"start_block": 0, "end_block": 1000, "accumulate": True, "leak": watched}
+    routing |= {"evidence": "raw", "settings": "as the conditioning says"}
     model = g.add("3", "MusarRouting", "MUSAR Routing", 2, model=model, **routing)
     clip = g.add(
         "4",
@@ -106,8 +141,8 @@ def draw(
         device="default",
     )
     vae = g.add("5", "VAELoader", "Load VAE", 0, vae_name="ae.safetensors")
-    wired = {}
-    for k, (phrase, file) in enumerate(subjects, 1):
+    wired, prompts = {}, names([phrase for phrase, _ in subjects]) if base.dual else [""] * len(subjects)
+    for k, ((phrase, file), condition_prompt) in enumerate(zip(subjects, prompts), 1):
         image = g.add(f"{k}0", "LoadImage", f"Reference: {phrase}", 0, image=file)
         wired[f"subjects.subject_{k}"] = g.add(
             f"{k}1",
@@ -115,7 +150,7 @@ def draw(
             f"Subject: {phrase}",
             1,
             image=image,
-            prompt="",
+            prompt=condition_prompt,
             phrase=phrase,
             strength=1.0,
         )
@@ -147,6 +182,8 @@ def draw(
         **placed,
         canvas_width=0,
         canvas_height=0,
+        places=0,
+        preset=base.preset,
     )
     negative = g.add("7", "ConditioningZeroOut", "Negative (unused at CFG 1)", 3, conditioning=positive)
     latent, denoise = _start(g, base, vae, batch, start)
@@ -212,11 +249,18 @@ def every_graph() -> list[Graph]:
     for base in (UNO, KONTEXT):
         graphs += [draw(f"two_subjects_{base.name}", base, pair, TWO)]
         graphs += [draw(f"three_subjects_{base.name}", base, three, THREE)]
-    same = draw("same_kind_uno", UNO, [CAT, SECOND_CAT], SAME)
-    same.notes.append(
-        "Two subjects of one kind: the prompt names it twice, and each subject's `phrase` is the same word. "
-        "The first subject takes the first one named."
-    )
+    graphs += [
+        draw("one_subject_musar", MUSAR, [CAT], ONE),
+        draw("two_subjects_musar", MUSAR, pair, TWO),
+        draw("three_subjects_musar", MUSAR, three, THREE),
+    ]
+    for base in (UNO, MUSAR):
+        same = draw(f"same_kind_{base.name}", base, [CAT, SECOND_CAT], SAME)
+        same.notes.append(
+            "Two subjects of one kind: the prompt names it twice, and each subject's `phrase` is the same "
+            "word. The first subject takes the first one named."
+        )
+        graphs.append(same)
     boxes = [_box(32, 176, 288, 480, "cat"), _box(384, 176, 288, 480, "robot")]
     placed = draw("boxes_uno", UNO, pair, TWO, boxes=boxes)
     placed.notes.append(
@@ -236,4 +280,4 @@ def every_graph() -> list[Graph]:
     )
     four = draw("batch_of_four_uno", UNO, pair, TWO, batch=4)
     four.notes.append("Four pictures at once: each has owners of its own. `batch_size` says how many.")
-    return [*graphs, same, placed, watched, repaint, four]
+    return [*graphs, placed, watched, repaint, four]

@@ -36,8 +36,7 @@ FACE = {  # name on the node's face: what it stands for inside
     "scheduler": ["9 scheduler"],
     "guidance": ["6 guidance"],
     "reference_size": ["6 reference_size"],
-    "positions": ["6 positions"],
-    "static": ["3 static"],
+    "preset": ["6 preset"],
     "dynamic": ["3 dynamic"],
 }
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")

@@ -10,10 +10,12 @@ from ..musar_attention import POSITIONS
 from .host import notice
 from .host.boxes import place_boxes
 from .host.encode import encode_prompt, plan_subjects
-from .host.plan import Subject
+from .host.families import PRESETS
+from .host.plan import Placement, Subject
 from .subject import SubjectType
 
 LIMIT = 16
+BY_HAND = "by hand"
 NAMES = [f"subject_{i}" for i in range(1, LIMIT + 1)]
 
 
@@ -103,6 +105,14 @@ class MusarConditioning(io.ComfyNode):
                     tooltip="How many places there are for references, which take them in turn; 0 = one "
                     "for each. With more subjects than a model was trained with, its trained number.",
                 ),
+                io.Combo.Input(
+                    "preset",
+                    options=[BY_HAND, *PRESETS],
+                    default="UNO",
+                    optional=True,
+                    tooltip="Whose weights these are: sets positions here, and static and evidence in MUSAR "
+                    "Routing where its settings follow the conditioning. by hand = as the widgets say.",
+                ),
             ],
             outputs=[io.Conditioning.Output(tooltip="The positive conditioning for the sampler.")],
             hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
@@ -126,6 +136,7 @@ class MusarConditioning(io.ComfyNode):
         canvas_width: int = 0,
         canvas_height: int = 0,
         places: int = 0,
+        preset: str = BY_HAND,
         **surplus: Any,
     ) -> io.NodeOutput:
         if surplus:  # the host hands on links that the schema does not have
@@ -138,8 +149,10 @@ class MusarConditioning(io.ComfyNode):
         conditioning, family, stream = encode_prompt(clip, prompt, guidance)
         if not wired:
             return io.NodeOutput(conditioning)
+        chosen = None if preset == BY_HAND else family.preset(preset)
+        placement = Placement(chosen.positions if chosen else positions, places, chosen)
         conditioning = plan_subjects(
-            conditioning, clip, vae, prompt, family, stream, wired, placed, reference_size, positions, places
+            conditioning, clip, vae, prompt, family, stream, wired, placed, reference_size, placement
         )
         seen = sum(subject.strength > 0 for subject in wired.values())
-        return io.NodeOutput(conditioning, ui=notice.show_status(cls.hidden, seen) if seen else None)
+        return io.NodeOutput(conditioning, ui=notice.show_status(cls.hidden, seen, chosen) if seen else None)

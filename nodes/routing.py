@@ -5,9 +5,11 @@ from __future__ import annotations
 from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import io
 
+from ..musar_attention import RULES
 from .host.families import family_of
 from .host.keys import WRAPPER
 from .host.live import LivePreview
+from .host.notice import BY_HAND, FOLLOWS, SETTINGS
 from .host.settings import Settings
 from .host.wrapper import Routing
 
@@ -92,6 +94,22 @@ class MusarRouting(io.ComfyNode):
                     "Routing Preview. Costs a second attention call in every routed block; changes no "
                     "picture. With dynamic off it shows what routing would prevent.",
                 ),
+                io.Combo.Input(
+                    "evidence",
+                    options=list(RULES),
+                    default="raw",
+                    optional=True,
+                    advanced=True,
+                    tooltip="What each layer adds to what speaks for a subject. raw: the affinity itself.",
+                ),
+                io.Combo.Input(
+                    SETTINGS,
+                    options=[FOLLOWS, BY_HAND],
+                    default=FOLLOWS,
+                    optional=True,
+                    tooltip="Whether static and evidence follow the preset of MUSAR Conditioning, where it "
+                    "has one, or the widgets of this node.",
+                ),
             ],
             outputs=[io.Model.Output(tooltip="The model with routing, for the sampler.")],
             hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
@@ -109,6 +127,8 @@ class MusarRouting(io.ComfyNode):
         end_block: int = 1000,
         accumulate: bool = True,
         leak: bool = False,
+        evidence: str = "raw",
+        settings: str = BY_HAND,
     ) -> io.NodeOutput:
         family = family_of(model)
         if start_percent > end_percent or start_block > end_block:
@@ -118,10 +138,19 @@ class MusarRouting(io.ComfyNode):
             )
         sampling = model.get_model_object("model_sampling")
         sigmas = (sampling.percent_to_sigma(start_percent), sampling.percent_to_sigma(end_percent))
-        settings = Settings(static, dynamic, sigmas, (start_block, end_block), accumulate, leak=leak)
+        chosen = Settings(
+            static,
+            dynamic,
+            sigmas,
+            (start_block, end_block),
+            accumulate,
+            rule=evidence,
+            leak=leak,
+            by_hand=settings == BY_HAND,
+        )
 
         patched = model.clone()
-        routing = Routing(settings, family, LivePreview(cls.hidden))
+        routing = Routing(chosen, family, LivePreview(cls.hidden))
         for place, wrapper in (
             (WrappersMP.DIFFUSION_MODEL, routing),
             (WrappersMP.OUTER_SAMPLE, routing.begin_run),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from .tiny import FLUX, LORA, TEXT, VAE
+from .tiny import DUAL, FLUX, LORA, TEXT, VAE
 
 
 def with_small_models(prompt: dict, size: int = 256, steps: int = 8, reference_size: int = 128) -> dict:
@@ -20,6 +20,8 @@ def with_small_models(prompt: dict, size: int = 256, steps: int = 8, reference_s
                 inputs["unet_name"] = FLUX
             case "LoraLoaderModelOnly":
                 inputs["lora_name"] = LORA
+            case "MusarDualLora":
+                inputs["subject_lora"] = DUAL
             case "VAELoader":
                 inputs["vae_name"] = VAE
             case "DualCLIPLoader":

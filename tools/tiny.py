@@ -15,21 +15,23 @@ from torch import Tensor, nn
 WORDS, PLACES = 32128, 1024  # T5's vocabulary; the longest prompt
 WIDTH, POOLED = 64, 32  # of the text embeddings and the pooled one
 
-FLUX, VAE, TEXT, LORA = (
+FLUX, VAE, TEXT, LORA, DUAL = (
     "tiny_flux.safetensors",
     "tiny_vae.safetensors",
     "tiny_text.safetensors",
     "tiny_uno.safetensors",
+    "tiny_dual.safetensors",
 )
 
 
 def write_models(folder: Path) -> None:
-    """All four, into a ComfyUI models folder."""
+    """All of them, into a ComfyUI models folder."""
     for kind, name, make in (
         ("diffusion_models", FLUX, flux_weights),
         ("vae", VAE, vae_weights),
         ("text_encoders", TEXT, text_weights),
         ("loras", LORA, uno_lora_weights),
+        ("loras", DUAL, dual_lora_weights),
     ):
         file = folder / kind / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -106,6 +108,18 @@ def uno_lora_weights(hidden: int = 128, rank: int = 4, seed: int = 3) -> dict[st
     for name, inputs, outputs in layers:
         state[f"{name}.down.weight"] = torch.randn(rank, inputs, generator=g) * inputs**-0.5
         state[f"{name}.up.weight"] = torch.randn(outputs, rank, generator=g) * 0.05
+    return state
+
+
+def dual_lora_weights(hidden: int = 128, seed: int = 4) -> dict[str, Tensor]:
+    """Both branches on some layers, as the trainer names them."""
+    g = torch.Generator().manual_seed(seed)
+    state = {}
+    for branch, rank in (("subject", 8), ("noise", 2)):
+        for layer in ("transformer_blocks.3.attn.to_q", "single_transformer_blocks.20.attn.to_v"):
+            name = f"{branch}.transformer.{layer}"
+            state[f"{name}.lora_A.weight"] = torch.randn(rank, hidden, generator=g) * hidden**-0.5
+            state[f"{name}.lora_B.weight"] = torch.randn(hidden, rank, generator=g) * 0.05
     return state
 
 

@@ -12,7 +12,7 @@ from ...musar_attention.phrases import PhraseNotFound, piece_text
 from .families import FAMILIES, Family, family_of_tokens
 from .images import fit_reference
 from .keys import PLAN
-from .plan import PixelBox, Plan, PlanCond, PlannedSubject, Subject
+from .plan import PixelBox, Placement, Plan, PlanCond, PlannedSubject, Subject
 
 
 def encode_prompt(clip: CLIP, prompt: str, guidance: float) -> tuple[list, Family, list]:
@@ -38,8 +38,7 @@ def plan_subjects(
     subjects: dict[str, Subject],
     boxes: dict[str, PixelBox],
     reference_size: int,
-    positions: str,
-    places: int,
+    placement: Placement,
 ) -> list:
     """The conditioning with references as the host's own latents, and the rest as our plan.
 
@@ -71,7 +70,7 @@ def plan_subjects(
             {
                 **values,
                 "reference_latents": latents,
-                "model_conds": {PLAN: PlanCond(Plan(family, of_entry, positions, places))},
+                "model_conds": {PLAN: PlanCond(Plan(family, of_entry, placement))},
             },
         ]
         for (context, values), of_entry in zip(conditioning, zip(*planned))

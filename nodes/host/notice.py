@@ -1,15 +1,22 @@
-"""Tell the user, on the node, how many subjects there are and whether anything routes them."""
+"""Tell the user, on the node, how many subjects there are, whether anything routes them, and how."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
+import folder_paths
 from comfy_api.latest import io
 from comfy_execution.utils import get_executing_context
 from server import PromptServer
 
-ROUTING = "MusarRouting"
+from .families import Preset
+from .lora_files import is_dual
+
+ROUTING, LORA = "MusarRouting", "MusarDualLora"
+SETTINGS, FOLLOWS, BY_HAND = "settings", "as the conditioning says", "by hand"  # of MUSAR Routing
+TOLD = (SETTINGS, "static", "subject_lora")  # inputs that the text tells of
 UNROUTED = (
     "No MUSAR Routing in this workflow: the references run into each other. Put MUSAR Routing "
     "between the model loader and the sampler."
@@ -18,35 +25,78 @@ UNROUTED = (
 log = logging.getLogger("musar")
 
 
-def show_status(hidden: io.HiddenHolder, subjects: int) -> dict | None:
-    """Writes onto the node, over what stood there; the warning is its UI output as well."""
+def show_status(hidden: io.HiddenHolder, subjects: int, preset: Preset | None = None) -> dict | None:
+    """Writes onto the node, over what stood there; warnings are its UI output as well."""
     prompt, node = hidden.dynprompt, hidden.unique_id
     if prompt is None:
         return None
-    routed = is_routed({i: prompt.get_node(i) for i in prompt.all_node_ids()}, node)
-    text = f"{subjects} subject{'s' * (subjects != 1)}, routed" if routed else UNROUTED
+    around = surroundings({i: prompt.get_node(i) for i in prompt.all_node_ids()}, node)
+    warnings = warnings_of(around, preset)
+    plural = "s" * (subjects != 1)
+    well = f"{subjects} subject{plural}, routed" + (f" · {preset}" if preset else "")
+    text = " ".join(warnings) or well
     server = getattr(PromptServer, "instance", None)
     if server is not None:
         server.send_progress_text(text, prompt.get_display_node_id(node), server.client_id)
-    if routed:
-        return None
-    log.warning(UNROUTED)
-    return {"text": [UNROUTED]}
+    for warning in warnings:
+        log.warning(warning)
+    return {"text": warnings} if warnings else None
+
+
+def warnings_of(around: Iterable[Mapping], preset: Preset | None) -> list[str]:
+    """What does not go together, of the nodes that share a sampler with the conditioning."""
+    around = list(around)
+    routing = [node["inputs"] for node in around if node["class_type"] == ROUTING]
+    if not routing:
+        return [UNROUTED]
+    found = []
+    by_hand = [inputs for inputs in routing if inputs.get(SETTINGS, BY_HAND) == BY_HAND]
+    if preset and any(inputs.get("static") == (not preset.static) for inputs in by_hand):
+        found.append(
+            f"MUSAR Routing is set by hand to static {'off' if preset.static else 'on'}, and the preset "
+            f"{preset.name} wants it {'on' if preset.static else 'off'}. The hand wins: set its settings to "
+            f"'{FOLLOWS}', or the preset to by hand."
+        )
+    dual = [name for node in around if node["class_type"] == LORA for name in _dual_files(node["inputs"])]
+    if preset and dual and not preset.dual:
+        found.append(
+            f"{dual[0]} is a MUSAR dual LoRA, and the preset is {preset.name}. Set preset to MUSAR, "
+            "or take MUSAR Dual LoRA out."
+        )
+    if preset and preset.dual and not any(node["class_type"] == LORA for node in around):
+        found.append(
+            f"The preset {preset.name} is for a MUSAR dual LoRA, and none is connected. Add MUSAR Dual "
+            "LoRA, or choose the preset of the weights you use."
+        )
+    return found
+
+
+def _dual_files(inputs: Mapping) -> list[str]:
+    """Of a MUSAR Dual LoRA, the file that says it was trained as one."""
+    name = inputs.get("subject_lora")
+    path = folder_paths.get_full_path("loras", name) if isinstance(name, str) else None
+    return [name] if path and is_dual(Path(path)) else []
 
 
 def routing_in_queue() -> str:
-    """Changes when MUSAR Routing comes into or leaves the graph, so that the node's text does too."""
+    """Changes with what the node's text tells of other nodes, so that the text changes too."""
     context, server = get_executing_context(), getattr(PromptServer, "instance", None)
     if context is None or server is None:
         return "unknown"
     for item in server.prompt_queue.get_current_queue_volatile()[0]:
         if item[1] == context.prompt_id and context.node_id in item[2]:
-            return str(is_routed(item[2], context.node_id))
+            around = surroundings(item[2], context.node_id)
+            told = [
+                [n["class_type"], *(str(n["inputs"].get(key)) for key in TOLD)]
+                for n in around
+                if n["class_type"] in (ROUTING, LORA)
+            ]
+            return str(sorted(told))
     return "unknown"
 
 
-def is_routed(graph: dict[str, dict], node: str) -> bool:
-    """Does anything that uses this node's output also use, however far up, a MUSAR Routing?"""
+def surroundings(graph: Mapping[str, Mapping], node: str) -> list[Mapping]:
+    """All nodes that anything uses, however far up, which also uses this node's output."""
     users: dict[str, set[str]] = {}
     sources: dict[str, set[str]] = {}
     for i, n in graph.items():
@@ -54,8 +104,7 @@ def is_routed(graph: dict[str, dict], node: str) -> bool:
             if isinstance(value, list) and len(value) == 2 and str(value[0]) in graph:
                 users.setdefault(str(value[0]), set()).add(i)
                 sources.setdefault(i, set()).add(str(value[0]))
-    seen = _reach(_reach([node], users), sources)
-    return any(graph[i]["class_type"] == ROUTING for i in seen)
+    return [graph[i] for i in _reach(_reach([node], users), sources)]
 
 
 def _reach(start: Iterable[str], links: dict[str, set[str]]) -> set[str]:

@@ -9,7 +9,7 @@ import comfy.conds
 from torch import Tensor
 
 from ...musar_attention import Box, box_from_pixels
-from .families import Family
+from .families import Family, Preset
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +37,15 @@ class PixelBox:
         return box_from_pixels(self.x, self.y, self.width, self.height, canvas)
 
 
+@dataclass(frozen=True)
+class Placement:
+    """Where references lie for the model."""
+
+    positions: str
+    places: int = 0  # taken in turn; 0 = one each
+    preset: Preset | None = None  # that chose the positions; None = set by hand
+
+
 @dataclass(frozen=True, eq=False)
 class PlannedSubject:
     name: str  # its phrase
@@ -53,8 +62,7 @@ class Plan:
 
     family: Family  # whose text encoder and latents these are
     subjects: tuple[PlannedSubject, ...]
-    positions: str
-    places: int = 0  # of references, taken in turn; 0 = one each
+    placement: Placement
     cropped: bool = False  # the sampler runs it on an area of the picture only
 
 

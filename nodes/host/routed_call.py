@@ -103,7 +103,8 @@ class RoutedCall:
         spans = [layout.CI(i) for i in range(layout.count)]
         spans = [slice(s.start - begin, s.stop - begin) for s in spans]
         target = ids[:, : layout.target_length]
-        placed = reference_ids(target, [ids[:, s] for s in spans], self.plan.positions, self.plan.places)
+        lie = self.plan.placement
+        placed = reference_ids(target, [ids[:, s] for s in spans], lie.positions, lie.places)
         for span, new in zip(spans, placed):
             ids[:, span] = new
         self.placed = True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from .families import Preset
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,13 @@ class Settings:
     accumulate: bool = True  # owners by the evidence of all layers so far
     rule: str = "raw"  # of evidence
     leak: bool = False  # measure what each region's attention goes to
+    by_hand: bool = True  # and not as the conditioning's preset says
+
+    def of(self, preset: Preset | None) -> Settings:
+        """What is in force for a conditioning with this preset."""
+        if self.by_hand or preset is None:
+            return self
+        return replace(self, static=preset.static, rule=preset.evidence)
 
 
 OFF = Settings(False, False, (float("inf"), 0.0), (0, 0))  # lays out and routes nothing

@@ -57,7 +57,8 @@ class Routing:
         method = kwargs.get("ref_latents_method", model.params.default_ref_method)
         self._refuse(plan, x, ref_latents or [], method)
         layout = lay_out(plan, x, context, ref_latents)
-        call = RoutedCall(plan, layout, self.settings, x, context, options, model)
+        settings = self.settings.of(plan.placement.preset)
+        call = RoutedCall(plan, layout, settings, x, context, options, model)
         texts = [s.text.to(context).expand(len(context), -1, -1) for s in plan.subjects if s.text is not None]
         context = torch.cat([context, *texts], 1)
         if kwargs.get("attention_mask") is not None:

@@ -61,19 +61,27 @@ def judge(variant: Variant, ways: list[str]) -> None:
         return
     artist = variant.artist()
     for name in tqdm(missing, f"judging {variant.name}"):
-        cells = SETTINGS["judge"]["cells" if name in SETTINGS["ways"] else "trial_cells"]
+        cells, prompts = asked_of(name)
         trained = SETTINGS["trained"][variant.repeats or variant.name]
-        scores[name] = drawn(artist, WAYS[name].placed(trained), cells)
+        scores[name] = drawn(artist, WAYS[name].placed(trained), cells, prompts)
         variant.scores.write_text(as_json(scores))
         print(name, {cell: round(float(np.mean(f["identity"])), 3) for cell, f in scores[name].items()})
 
 
-def drawn(artist: Artist, way: Way, wanted: Sequence[tuple[int, bool]]) -> dict[str, dict[str, list]]:
+def asked_of(way: str) -> tuple[list, int]:
+    """Cells, and prompts a cell."""
+    judge, kind = SETTINGS["judge"], "" if way in SETTINGS["ways"] else "trial_"
+    return judge[f"{kind}cells"], judge[f"{kind}prompts"]
+
+
+def drawn(
+    artist: Artist, way: Way, wanted: Sequence[tuple[int, bool]], prompts: int
+) -> dict[str, dict[str, list]]:
     """Cell: figure: a value a prompt, the mean over its seeds."""
     settings, model = SETTINGS["judge"], artist.model
     found = {}
     for count, same in wanted:
-        asked = cases(count, same, settings["prompts"])
+        asked = cases(count, same, prompts)
         pictures: list[list[dict]] = [[] for _ in asked]
         for i, _, cells in artist.draw(asked, settings["seeds"], partial(bend, model, way, artist.steps)):
             pictures[i].append(figures(cells, asked[i].request))

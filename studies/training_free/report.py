@@ -27,8 +27,9 @@ SHEET = "images/training_free.png"
 Scores = Mapping[str, Mapping[str, Mapping[str, Sequence[float | None]]]]
 
 
-def write_report(variants: Sequence[Variant], settings: Mapping, ways: Mapping[str, Way]) -> None:
+def write_report(judged: Sequence[Variant], settings: Mapping, ways: Mapping[str, Way]) -> None:
     judge = settings["judge"]
+    variants = [v for v in judged if not v.repeats]
     names = [name_of(*cell) for cell in judge["cells"]]
     lines = [
         f"{judge['prompts']} prompts with looks never trained on × {judge['seeds']} seeds a cell, drawn by "
@@ -38,6 +39,10 @@ def write_report(variants: Sequence[Variant], settings: Mapping, ways: Mapping[s
     for variant in variants:
         scores: Scores = json.loads(variant.scores.read_text())
         lines += ["", f"### {variant.name}", "", *table(scores, names)]
+    repeated = [v for v in judged if v.repeats]
+    if repeated:
+        lines += ["", "### From other seeds", "", "Mean identity of each run.", ""]
+        lines += other_seeds(variants, repeated, list(ways), names)
     write_section(PAGE, "Models that were never trained for routing", COMMAND, lines)
     sheet(variants, judge, ways)
 
@@ -48,6 +53,20 @@ def table(scores: Scores, cells: Sequence[str]) -> list[str]:
     for way, found in scores.items():
         shown = [shown_as(found[cell]) if cell in found else "" for cell in cells]
         lines.append(f"| {way} | {' | '.join(shown)} |")
+    return lines
+
+
+def other_seeds(
+    variants: Sequence[Variant], repeated: Sequence[Variant], ways: Sequence[str], cells: Sequence[str]
+) -> list[str]:
+    """A row a model and way: the runs one after another."""
+    lines = [f"| model | way | {' | '.join(cells)} |", "|---|---|" + "---|" * len(cells)]
+    for variant in variants:
+        runs = [variant, *(v for v in repeated if v.repeats == variant.name)]
+        scores: list[Scores] = [json.loads(v.scores.read_text()) for v in runs]
+        for way in ways if len(runs) > 1 else ():
+            means = [" / ".join(f"{np.mean(s[way][c]['identity']):.3f}" for s in scores) for c in cells]
+            lines.append(f"| {variant.name} | {way} | {' | '.join(means)} |")
     return lines
 
 

@@ -28,7 +28,7 @@ WIRE = """() => {
   const saved = add('SaveImage', ['musar/subgraph']);
   saved.pos = [440, -60];
   face.connect(0, saved, 0);
-  const small = {width: 128, height: 128, steps: 8, reference_size: 64, static: true};
+  const small = {width: 128, height: 128, steps: 8, reference_size: 64, preset: 'MUSAR'};
   for (const [name, value] of Object.entries(small)) face.widgets.find(w => w.name === name).value = value;
 }"""
 

@@ -1,6 +1,8 @@
 """Whether anything that uses the conditioning is routed: by the wires, not by what lies about."""
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 GRAPH = {
     "load": {"class_type": "UNETLoader", "inputs": {"unet_name": "x"}},
@@ -29,4 +31,58 @@ GRAPH = {
     ),
 )
 def test_is_routed(pack, change, routed):
-    assert pack("nodes.host.notice").is_routed(GRAPH | change, "words") == routed
+    notice = pack("nodes.host.notice")
+    said = notice.warnings_of(notice.surroundings(GRAPH | change, "words"), None)
+    assert said == ([] if routed else [notice.UNROUTED])
+
+
+def nodes_of(*kinds):
+    """As they stand in a prompt: ("MusarRouting", {"static": True})."""
+    return [{"class_type": kind, "inputs": inputs} for kind, inputs in kinds]
+
+
+FOLLOWS = ("MusarRouting", {"static": True, "settings": "as the conditioning says"})
+
+
+@pytest.fixture
+def dual(files):
+    """A LoRA that says it is MUSAR's, and one that does not."""
+    state = {"subject.x": torch.zeros(1)}
+    save_file(state, files.loras / "said.safetensors", {"musar_format": "1"})
+    save_file(state, files.loras / "silent.safetensors")
+    return lambda name: ("MusarDualLora", {"subject_lora": f"{name}.safetensors"})
+
+
+@pytest.mark.parametrize(
+    "preset, routing, lora, says",
+    (
+        ("UNO", FOLLOWS, None, None),
+        ("UNO", ("MusarRouting", {"static": False}), None, None),
+        (
+            "UNO",
+            ("MusarRouting", {"static": True}),
+            None,
+            "by hand to static on, and the preset UNO wants it off",
+        ),
+        ("UNO", ("MusarRouting", {"static": ["7", 0]}), None, None),  # wired: nobody knows yet
+        ("UNO", FOLLOWS, "silent", None),
+        ("UNO", FOLLOWS, "said", "said.safetensors is a MUSAR dual LoRA, and the preset is UNO"),
+        ("Kontext", FOLLOWS, "said", "said.safetensors is a MUSAR dual LoRA, and the preset is Kontext"),
+        ("MUSAR", FOLLOWS, "said", None),
+        ("MUSAR", FOLLOWS, "gone", None),  # loading it tells
+        ("MUSAR", FOLLOWS, None, "for a MUSAR dual LoRA, and none is connected"),
+        (
+            "MUSAR",
+            ("MusarRouting", {"static": False}),
+            "said",
+            "static off, and the preset MUSAR wants it on",
+        ),
+        ("by hand", ("MusarRouting", {"static": True}), "said", None),
+    ),
+)
+def test_what_contradicts_a_preset(pack, dual, preset, routing, lora, says):
+    family = pack("nodes.host.families").FLUX1
+    chosen = None if preset == "by hand" else family.preset(preset)
+    around = nodes_of(routing, *([dual(lora)] if lora else []))
+    said = pack("nodes.host.notice").warnings_of(around, chosen)
+    assert len(said) == (says is not None) and all(says in warning for warning in said)

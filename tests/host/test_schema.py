@@ -48,8 +48,21 @@ def test_names_that_shared_graphs_rely_on(nodes):
         "canvas_width",
         "canvas_height",
         "places",
+        "preset",
     ]
-    assert names["MusarRouting"][:3] == ["model", "static", "dynamic"]
+    assert names["MusarRouting"] == [
+        "model",
+        "static",
+        "dynamic",
+        "start_percent",
+        "end_percent",
+        "start_block",
+        "end_block",
+        "accumulate",
+        "leak",
+        "evidence",
+        "settings",
+    ]
     assert names["MusarDualLora"] == [
         "model",
         "subject_lora",

@@ -56,7 +56,9 @@ def test_shipped_prompt_draws(server, small, too_old, name):
     assert any(step == of for step, of in steps)
     log = server.log.read_text()[before:]
     assert "Traceback" not in log and "ERROR" not in log
-    assert result.texts == [f"{subjects} subjects, routed"]
+    (told,) = result.texts
+    assert told.startswith(f"{subjects} subject{'s' * (subjects > 1)}, routed · ")
+    assert told.split(" · ")[1].split(":")[0].lower() == name.rsplit("_", 1)[1]
 
 
 def test_the_owner_map_is_shown_step_by_step(server, small):
@@ -86,7 +88,8 @@ def test_routing_makes_a_difference_and_none_warns(server, edited, small):
     assert shown in server.log.read_text()
     assert opened(unrouted).tobytes() != routed.tobytes()
     again = server.run(small("two_subjects_kontext"))  # the warning goes when routing comes back
-    assert again.texts == ["2 subjects, routed"] and conditioning not in again.outputs
+    assert again.texts == ["2 subjects, routed · Kontext: positions index, static off"]
+    assert conditioning not in again.outputs
 
 
 def test_cancelled_then_drawn(server, edited):

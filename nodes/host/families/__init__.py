@@ -8,9 +8,22 @@ from comfy.model_patcher import ModelPatcher
 
 from .family import Family
 from .flux1 import FLUX1
+from .preset import Preset
 
 FAMILIES: tuple[Family, ...] = (FLUX1,)  # a family whose class is derived from another's comes first
 SMALLEST_TOKEN = min(family.token for family in FAMILIES)  # pixels each way, where no model is at hand
+PRESETS = tuple(dict.fromkeys(preset.name for family in FAMILIES for preset in family.presets))
+
+__all__ = [
+    "FAMILIES",
+    "FLUX1",
+    "PRESETS",
+    "SMALLEST_TOKEN",
+    "Family",
+    "Preset",
+    "family_of",
+    "family_of_tokens",
+]
 
 
 def family_of(model: ModelPatcher) -> Family:

@@ -11,6 +11,8 @@ from comfy.model_base import BaseModel
 from comfy.sd import CLIP
 from torch import Tensor, nn
 
+from .preset import Preset
+
 
 class Text(Protocol):
     """How the prompt is read: its tokens, and which of them are the user's own words."""
@@ -51,6 +53,7 @@ class Family:
     unusable_methods: Mapping[str, str]  # of placing references, as the host names them: why not
     blocks: Mapping[str, str]  # kind, as the host names it: the network's list of them; in running order
     streams: Mapping[str, str]  # pattern of a linear layer's name: the tokens it sees (text, image, joint)
+    presets: tuple[Preset, ...]  # for the weights that people have
     check_lora: Callable[[Mapping[str, Tensor], str], None]  # refuses published files that nothing can use
 
     @property
@@ -69,6 +72,13 @@ class Family:
             first[kind] = count
             count += len(getattr(network, name))
         return first, count
+
+    def preset(self, name: str) -> Preset:
+        for preset in self.presets:
+            if preset.name == name:
+                return preset
+        known = ", ".join(preset.name for preset in self.presets)
+        raise ValueError(f"preset is {name!r}, which {self.name} does not have. Choose {known}.")
 
     def stream_of(self, module: str) -> str | None:
         """Which tokens a linear layer sees; None = not tokens."""

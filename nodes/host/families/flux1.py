@@ -8,6 +8,7 @@ from comfy.model_base import BaseModel
 
 from .family import Family
 from .flux1_loras import check_lora
+from .preset import Preset
 from .t5 import T5
 
 NAME, MODELS = "FLUX.1", "FLUX.1 dev, schnell or Kontext"
@@ -71,5 +72,10 @@ FLUX1 = Family(
         r"double_blocks\.\d+\.img_(attn\.(qkv|proj)|mlp\.\d)|img_in|final_layer\.linear": "image",
         r"single_blocks\.\d+\.linear[12]": "joint",
     },
+    presets=(
+        Preset("MUSAR", "diagonal", static=True, dual=True),
+        Preset("UNO", "diagonal", static=False),
+        Preset("Kontext", "index", static=False),
+    ),
     check_lora=check_lora,
 )

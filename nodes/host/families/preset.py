@@ -1,0 +1,17 @@
+"""What weights of one kind were trained with, and so want."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Preset:
+    name: str
+    positions: str
+    static: bool
+    evidence: str = "raw"  # rule by which layers speak for a subject
+    dual: bool = False  # the weights are a MUSAR dual LoRA
+
+    def __str__(self) -> str:
+        return f"{self.name}: positions {self.positions}, static {'on' if self.static else 'off'}"

@@ -1,0 +1,49 @@
+"""A preset sets what had to agree by hand; without one, or by hand, everything is as it was."""
+
+import pytest
+import torch
+
+PROMPT = "a dog and a robot"
+BY_HAND, FOLLOWS = "by hand", "as the conditioning says"
+
+
+@pytest.mark.parametrize(
+    "preset, positions, static",
+    [("MUSAR", "diagonal", True), ("UNO", "diagonal", False), ("Kontext", "index", False)],
+)
+def test_a_preset_is_its_settings(flux, route, sample, condition, preset, positions, static):
+    wanted = sample(route(flux, static=static), condition(PROMPT, "dog", "robot", positions=positions))
+    for other in (True, False):  # whatever the widgets say
+        model = route(flux, static=other, settings=FOLLOWS)
+        chosen = condition(PROMPT, "dog", "robot", positions="column", preset=preset)
+        assert torch.equal(sample(model, chosen), wanted)
+
+
+def test_the_hand_wins(flux, route, sample, condition):
+    uno = condition(PROMPT, "dog", "robot", preset="UNO")
+    by_hand = sample(route(flux, static=True, settings=BY_HAND), uno)
+    assert torch.equal(by_hand, sample(route(flux, static=True), condition(PROMPT, "dog", "robot")))
+    assert not torch.equal(by_hand, sample(route(flux, static=True, settings=FOLLOWS), uno))
+
+
+def test_without_a_preset_the_widgets_hold(flux, route, sample, condition):
+    plain = condition(PROMPT, "dog", "robot")
+    for static in (True, False):
+        follows, own = (sample(route(flux, static=static, settings=s), plain) for s in (FOLLOWS, BY_HAND))
+        assert torch.equal(follows, own)
+
+
+def test_two_presets_in_one_run_do_not_meet(flux, route, sample, condition):
+    """As positive and negative: each goes by its own."""
+    model = route(flux, settings=FOLLOWS)
+    uno, musar = (condition(PROMPT, "dog", "robot", preset=name) for name in ("UNO", "MUSAR"))
+    both = sample(model, uno, musar, cfg=2.0)
+    assert not torch.equal(both, sample(model, uno, uno, cfg=2.0))
+    assert not torch.equal(both, sample(model, musar, musar, cfg=2.0))
+
+
+def test_a_preset_that_is_not_there(condition):
+    with pytest.raises(
+        ValueError, match="preset is 'SDXL', which FLUX.1 does not have. Choose MUSAR, UNO, Kontext"
+    ):
+        condition(PROMPT, "dog", "robot", preset="SDXL")
