@@ -6,6 +6,7 @@ import argparse
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tqdm import tqdm
 
 from tools.comfy_server import ROOT
 
+from ..ablation.variants import every_variant
 from ..judging.cases import cases, name_of
 from ..judging.score import Artist, figures
 from ..judging.variant import Variant, learn, variants
@@ -25,6 +27,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 SETTINGS = yaml.safe_load((HERE / "models.yaml").read_text())
 RUNS = ROOT / ".run" / "training_free"
+MUSAR = "full"  # of the ablation
 KEPT = ("identity", "leak", "fidelity")
 
 
@@ -32,7 +35,11 @@ def way_of(settings: Mapping) -> Way:
     return Way(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
 
 
-WAYS = {name: way_of(settings) for name, settings in (SETTINGS["ways"] | SETTINGS["trials"]).items()}
+WAYS = {
+    name: way_of(settings)
+    for group in ("ways", "trials", "musar")
+    for name, settings in SETTINGS[group].items()
+}
 
 
 def main() -> None:
@@ -47,8 +54,11 @@ def main() -> None:
         if variant.untrained:
             print(f"Training {variant.name} …")
             learn(variant, RUNS)
-        judge(variant, args.ways or list(WAYS))
-    judged = [v for v in variants(SETTINGS, RESULTS, RUNS) if v.scores.exists()]
+        judge(variant, args.ways or [*SETTINGS["ways"], *SETTINGS["trials"]])
+    musar = replace(next(v for v in every_variant() if v.name == MUSAR), results=RESULTS)
+    if not args.only or MUSAR in args.only:
+        judge(musar, args.ways or list(SETTINGS["musar"]))
+    judged = [v for v in [*variants(SETTINGS, RESULTS, RUNS), musar] if v.scores.exists()]
     shown = {name: WAYS[name] for name in SETTINGS["judge"]["shown"]}
     write_report(judged, SETTINGS, shown)
 
@@ -62,7 +72,7 @@ def judge(variant: Variant, ways: list[str]) -> None:
     artist = variant.artist()
     for name in tqdm(missing, f"judging {variant.name}"):
         cells, prompts = asked_of(name)
-        trained = SETTINGS["trained"][variant.repeats or variant.name]
+        trained = SETTINGS["trained"].get(variant.repeats or variant.name, 0)
         scores[name] = drawn(artist, WAYS[name].placed(trained), cells, prompts)
         variant.scores.write_text(as_json(scores))
         print(name, {cell: round(float(np.mean(f["identity"])), 3) for cell, f in scores[name].items()})
@@ -70,7 +80,7 @@ def judge(variant: Variant, ways: list[str]) -> None:
 
 def asked_of(way: str) -> tuple[list, int]:
     """Cells, and prompts a cell."""
-    judge, kind = SETTINGS["judge"], "" if way in SETTINGS["ways"] else "trial_"
+    judge, kind = SETTINGS["judge"], "trial_" if way in SETTINGS["trials"] else ""
     return judge[f"{kind}cells"], judge[f"{kind}prompts"]
 
 

@@ -12,6 +12,7 @@ from sprites.world.scene import EVERY, Placed, Scene, columns_for
 from sprites.world.scene import reference as drawn
 from training.data.feed import Feed
 from training.data.sprites import Sprites
+from training.data.sprites_scenes import SpritesScenes
 from training.data.words import find_words
 
 
@@ -108,3 +109,31 @@ def test_without_a_tokenizer_a_sentence_says_where_it_is_looked_for(tmp_path, mo
     (tmp_path / "0.1.0" / text_encoder.TOKENIZER).mkdir(parents=True)
     (tmp_path / "0.1.0" / text_encoder.TOKENIZER / "tokenizer.json").touch()
     assert text_encoder.tokenizer_folder() == tmp_path / "0.1.0" / text_encoder.TOKENIZER
+
+
+def test_true_scenes_are_functions_of_their_row_and_hold_nothing_out():
+    scenes = SpritesScenes(rows=40, seed=3, subjects=[1, 2, 3], slots=5)
+    widths = set()
+    for row in range(40):
+        one, again = scenes[row], SpritesScenes(rows=40, seed=3, subjects=[1, 2, 3], slots=5)[row]
+        assert one.prompt == again.prompt and np.array_equal(one.target, again.target)
+        assert 1 <= len(one.references) <= 3
+        ends = [find_words(one.prompt, r.phrase, r.occurrence)[1] for r in one.references]
+        assert ends == sorted(ends), "references stand as the prompt names them"
+        widths.add(one.target.shape[1])
+    assert max(widths) == 8 * columns_for(5) and len(widths) == 4
+
+
+def test_references_in_any_order():
+    scenes = SpritesScenes(rows=40, seed=3, subjects=[3], in_order=False)
+    orders = [
+        [find_words(e.prompt, r.phrase, r.occurrence)[1] for r in e.references]
+        for e in map(scenes.__getitem__, range(40))
+    ]
+    assert any(ends != sorted(ends) for ends in orders)
+
+
+@pytest.mark.parametrize("wrong", [{"subjects": [0]}, {"subjects": []}, {"slots": 6}, {"rows": 0}])
+def test_scenes_that_cannot_be(wrong):
+    with pytest.raises(ValueError):
+        SpritesScenes(**wrong)
