@@ -128,7 +128,7 @@ def draw(
         )
     routing = {"static": base.dual, "dynamic": True, "start_percent": 0.0, "end_percent": 1.0}
     routing |= {"start_block": 0, "end_block": 1000, "accumulate": True, "leak": watched}
-    routing |= {"evidence": "raw", "settings": "as the conditioning says"}
+    routing |= {"evidence": "centred", "settings": "as the conditioning says"}
     model = g.add("3", "MusarRouting", "MUSAR Routing", 2, model=model, **routing)
     clip = g.add(
         "4",

@@ -6,7 +6,7 @@ picture, condition images, references that belong to no subject. Nothing here kn
 
 from .affinity import affinity, phrase_weights
 from .boxes import Box, box_from_pixels, inside_boxes
-from .evidence import RULES, evidence, smoothed
+from .evidence import RULES, evidence
 from .layout import SubjectTokens, TokenLayout
 from .leak import Leak, reference_marks
 from .lora import LowRank, add_dual_lora, branch_rows
@@ -43,5 +43,4 @@ __all__ = [
     "routed_attention",
     "routing_mask",
     "settled",
-    "smoothed",
 ]

@@ -97,10 +97,12 @@ class MusarRouting(io.ComfyNode):
                 io.Combo.Input(
                     "evidence",
                     options=list(RULES),
-                    default="raw",
+                    default="centred",
                     optional=True,
                     advanced=True,
-                    tooltip="What each layer adds to what speaks for a subject. raw: the affinity itself.",
+                    tooltip="What each layer adds to what speaks for a subject. raw: its affinity. centred: its "
+                    "affinity less the subject's mean over the picture, so that a layer's liking for one "
+                    "phrase everywhere decides nothing.",
                 ),
                 io.Combo.Input(
                     SETTINGS,

@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from musar_attention import TokenLayout, affinity, assign, evidence, smoothed
+from musar_attention import TokenLayout, affinity, assign
 from training.network.dense import Dense
 from training.network.model import Trained
 from training.network.routing import Routes
+
+from .rules import smoothed, voice
 
 TRAINED = "trained"
 PHRASE, REFERENCE, BOTH = "phrase", "reference", "both"  # what owners follow
@@ -72,7 +74,7 @@ class BentRoutes(Routes):
             self.found[place : place + 1] = [self.found[place - 1] if place else None]
             return None
         before = self.found[place - 1] if way.accumulate and place else self.progress.last
-        here = evidence(self._signal(q, k, place), None, way.rule)
+        here = voice(self._signal(q, k, place), way.rule)
         total = here if before is None else way.decay * before + here
         self.found[place : place + 1] = [total]
         if way.memory:

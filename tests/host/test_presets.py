@@ -12,7 +12,8 @@ BY_HAND, FOLLOWS = "by hand", "as the conditioning says"
     [("MUSAR", "diagonal", True), ("UNO", "diagonal", False), ("Kontext", "index", False)],
 )
 def test_a_preset_is_its_settings(flux, route, sample, condition, preset, positions, static):
-    wanted = sample(route(flux, static=static), condition(PROMPT, "dog", "robot", positions=positions))
+    by_hand = route(flux, static=static, evidence="centred")
+    wanted = sample(by_hand, condition(PROMPT, "dog", "robot", positions=positions))
     for other in (True, False):  # whatever the widgets say
         model = route(flux, static=other, settings=FOLLOWS)
         chosen = condition(PROMPT, "dog", "robot", positions="column", preset=preset)

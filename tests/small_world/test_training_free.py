@@ -9,6 +9,7 @@ from studies.ablation.variants import every_variant
 from studies.judging.cases import cases
 from studies.training_free.__main__ import WAYS, as_json
 from studies.training_free.report import table
+from studies.training_free.rules import TRIED, smoothed, voice
 from studies.training_free.ways import Way, bend, reference_affinity
 
 
@@ -61,3 +62,30 @@ def test_ways_and_their_table():
     (row,) = table(scores, ["2", "3"])[2:]
     assert row == "| dynamic | 0.750 (0.50–1.00) [0.100] |  |"
     assert as_json(scores).count("\n") == 9
+
+
+@pytest.mark.parametrize("rule", TRIED)
+@pytest.mark.parametrize("subjects", [1, 3])
+def test_rules_say_something_of_everything(rule, subjects):
+    said = voice(torch.rand(2, 8, subjects, generator=torch.Generator().manual_seed(1)), rule)
+    assert said.shape == (2, 8, subjects) and torch.isfinite(said).all()
+    assert torch.isfinite(voice(torch.zeros(1, 8, subjects), rule)).all()
+
+
+def test_rules_by_hand():
+    here = torch.tensor([[[1.0, 3.0], [2.0, 2.0]]])
+    assert voice(here, "share").tolist() == [[[0.25, 0.75], [0.5, 0.5]]]
+    assert voice(here, "standard").tolist() == [[[-1.0, 1.0], [1.0, -1.0]]]
+    assert not voice(torch.full((1, 4, 2), 0.5), "sharp").any(), "a layer that tells nothing is not heard"
+
+
+def test_smoothed_is_the_mean_over_neighbours():
+    rows, columns = 3, 4
+    found = torch.rand(2, rows * columns, 3, generator=torch.Generator().manual_seed(2))
+    grid = found.view(2, rows, columns, 3)
+    near = [
+        grid[:, max(0, r - 1) : r + 2, max(0, c - 1) : c + 2].mean((1, 2))
+        for r in range(rows)
+        for c in range(columns)
+    ]
+    assert torch.allclose(smoothed(found, (rows, columns)), torch.stack(near, 1), atol=1e-6)

@@ -10,7 +10,7 @@ class Preset:
     name: str
     positions: str
     static: bool
-    evidence: str = "raw"  # rule by which layers speak for a subject
+    evidence: str = "centred"  # rule by which layers speak for a subject
     dual: bool = False  # the weights are a MUSAR dual LoRA
 
     def __str__(self) -> str:
