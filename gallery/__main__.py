@@ -73,7 +73,7 @@ def main() -> None:
             laid_out(subgraph.graph(), browser.page)
             subgraph.write_subgraph(browser.page)
         for graph in every_graph():
-            draw_thumbnail(server, graph.prompt, FOLDER / f"{graph.name}.jpg")
+            draw_thumbnail(server, graph.prompt).save(FOLDER / f"{graph.name}.jpg", quality=90)
             print(f"workflows/{graph.name}: {len(graph.prompt)} nodes")
 
 

@@ -100,6 +100,7 @@ def draw(
     boxes: list[dict] | None = None,
     start: str | None = None,
     watched: bool = False,
+    seed: int = 1,
 ) -> Graph:
     """Every shipped graph is this one with a little more."""
     g = Graph(name)
@@ -196,7 +197,7 @@ def draw(
         positive=positive,
         negative=negative,
         latent_image=latent,
-        seed=1,
+        seed=seed,
         steps=base.steps,
         cfg=1.0,
         sampler_name="euler",
@@ -255,7 +256,7 @@ def every_graph() -> list[Graph]:
         draw("three_subjects_musar", MUSAR, three, THREE),
     ]
     for base in (UNO, MUSAR):
-        same = draw(f"same_kind_{base.name}", base, [CAT, SECOND_CAT], SAME)
+        same = draw(f"same_kind_{base.name}", base, [CAT, SECOND_CAT], SAME, seed=2)
         same.notes.append(
             "Two subjects of one kind: the prompt names it twice, and each subject's `phrase` is the same "
             "word. The first subject takes the first one named."

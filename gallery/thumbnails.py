@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -16,7 +15,7 @@ SIDE = 384  # pixels of a thumbnail, both ways
 PICTURE, MAP = "81", "91"
 
 
-def draw_thumbnail(server: ComfyServer, prompt: dict, file: Path) -> None:
+def draw_thumbnail(server: ComfyServer, prompt: dict) -> Image.Image:
     """The picture; the routing map where there is one; all of a batch."""
     images = server.run(as_sprites(prompt)).images
     drawn = [Image.open(io.BytesIO(data)).convert("RGB") for data in images.get(MAP, images[PICTURE])]
@@ -31,4 +30,4 @@ def draw_thumbnail(server: ComfyServer, prompt: dict, file: Path) -> None:
     sheet = sheet.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS)
     square = Image.new("RGB", (SIDE, SIDE), (24, 24, 24))
     square.paste(sheet, ((SIDE - size[0]) // 2, (SIDE - size[1]) // 2))
-    square.save(file, quality=90)
+    return square

@@ -100,9 +100,9 @@ class MusarRouting(io.ComfyNode):
                     default="centred",
                     optional=True,
                     advanced=True,
-                    tooltip="What each layer adds to what speaks for a subject. raw: its affinity. centred: its "
-                    "affinity less the subject's mean over the picture, so that a layer's liking for one "
-                    "phrase everywhere decides nothing.",
+                    tooltip="What each layer adds to what speaks for a subject. raw: its affinity. "
+                    "centred: its affinity less the subject's mean over the picture, so that a layer's "
+                    "liking for one phrase everywhere decides nothing.",
                 ),
                 io.Combo.Input(
                     SETTINGS,
