@@ -73,7 +73,7 @@ def main() -> None:
             laid_out(subgraph.graph(), browser.page)
             subgraph.write_subgraph(browser.page)
         for graph in every_graph():
-            draw_thumbnail(server, graph.prompt).save(FOLDER / f"{graph.name}.jpg", quality=90)
+            (FOLDER / f"{graph.name}.jpg").write_bytes(draw_thumbnail(server, graph.prompt))
             print(f"workflows/{graph.name}: {len(graph.prompt)} nodes")
 
 

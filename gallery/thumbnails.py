@@ -15,8 +15,8 @@ SIDE = 384  # pixels of a thumbnail, both ways
 PICTURE, MAP = "81", "91"
 
 
-def draw_thumbnail(server: ComfyServer, prompt: dict) -> Image.Image:
-    """The picture; the routing map where there is one; all of a batch."""
+def draw_thumbnail(server: ComfyServer, prompt: dict) -> bytes:
+    """A JPEG file of the picture; of the routing map where there is one; of all of a batch."""
     images = server.run(as_sprites(prompt)).images
     drawn = [Image.open(io.BytesIO(data)).convert("RGB") for data in images.get(MAP, images[PICTURE])]
     across = round(len(drawn) ** 0.5)
@@ -30,4 +30,6 @@ def draw_thumbnail(server: ComfyServer, prompt: dict) -> Image.Image:
     sheet = sheet.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS)
     square = Image.new("RGB", (SIDE, SIDE), (24, 24, 24))
     square.paste(sheet, ((SIDE - size[0]) // 2, (SIDE - size[1]) // 2))
-    return square
+    file = io.BytesIO()
+    square.save(file, "jpeg", quality=90)
+    return file.getvalue()
