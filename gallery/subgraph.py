@@ -9,7 +9,8 @@ from playwright.sync_api import Page
 
 from tools.comfy_server import ROOT
 
-from .graphs import CAT, ROBOT, TWO, UNO, Graph, draw
+from .bases import UNO
+from .graphs import CAT, ROBOT, TWO, Graph, draw
 
 NAME = "MUSAR two references"  # the frontend shows the file's name
 FILE = ROOT / "subgraphs" / f"{NAME}.json"

@@ -1,0 +1,65 @@
+"""The weights that shipped graphs are for, and how each wants to be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Base:
+    """Published weights that read references, and how they want to be used."""
+
+    name: str
+    model: str
+    lora: str | None
+    positions: str
+    reference_size: int
+    guidance: float
+    steps: int
+    side: int
+    note: str
+    preset: str = ""  # of MUSAR Conditioning
+    dual: bool = False  # the LoRA has MUSAR's two branches, and its training static routing and words
+
+
+UNO = Base(
+    "uno",
+    "flux1-dev.safetensors",
+    "uno_dit_lora.safetensors",
+    "diagonal",
+    320,
+    4.0,
+    25,
+    704,
+    "UNO's LoRA teaches FLUX.1-dev to read references. It was trained seeing everything, so `static` is "
+    "off; references lie on the `diagonal`, 320 pixels long (512 if there is one alone).",
+    preset="UNO",
+)
+KONTEXT = Base(
+    "kontext",
+    "flux1-dev-kontext_fp8_scaled.safetensors",
+    None,
+    "index",
+    512,
+    2.5,
+    20,
+    1024,
+    "FLUX.1 Kontext reads references by itself. It was trained seeing everything, so `static` is off, "
+    "and its references count by `index`.",
+    preset="Kontext",
+)
+MUSAR = Base(
+    "musar",
+    "flux1-dev.safetensors",
+    "musar_dual_lora.safetensors",
+    "diagonal",
+    512,
+    3.5,
+    25,
+    768,
+    "The paper's own way: a dual LoRA, `static` on, and each subject's condition prompt in its `prompt`. "
+    "Nobody has published such a LoRA for FLUX: train one (docs/training.md) and put it into `models/loras` "
+    "as `musar_dual_lora.safetensors`.",
+    preset="MUSAR",
+    dual=True,
+)
