@@ -30,19 +30,15 @@ class SpritesScenes(Source):
         subjects: Sequence[int] = (1, 2, 3),
         in_order: bool = True,
         same: float = 0.15,
-        slots: int = 2,
     ) -> None:
         """`subjects`: how many a scene has, each as often. `in_order`: references stand as the prompt names
-        them; else by chance. `same`: how often two subjects of a scene are of one kind. `slots`: the widest
-        picture has room for so many, the narrowest for two; and each for its subjects."""
+        them; else by chance. `same`: how often two subjects of a scene are of one kind."""
         if rows < 1 or seed < 0:
             raise ValueError(f"Scenes need rows from 1 and a seed from 0; found {rows} and {seed}.")
-        if not 2 <= slots <= 5:
-            raise ValueError(f"slots go from 2 to 5; found {slots}.")
         if not subjects or min(subjects) < 1 or max(subjects) > 5:
             raise ValueError(f"subjects are numbers from 1 to 5; found {list(subjects)}.")
         self.rows, self.seed, self.counts = rows, seed, list(subjects)
-        self.in_order, self.same, self.slots = in_order, same, slots
+        self.in_order, self.same = in_order, same
 
     def __len__(self) -> int:
         return self.rows
@@ -52,9 +48,7 @@ class SpritesScenes(Source):
             raise IndexError(f"Scenes were opened with {self.rows} rows; asked for row {row}.")
         rng = np.random.default_rng((self.seed, row))
         count = self.counts[rng.integers(len(self.counts))]
-        least = max(2, count)
-        slots = least if self.slots <= least else int(rng.integers(least, self.slots + 1))
-        while held_out_prompt(scene := pick_scene(rng, count, slots, self.same)):
+        while held_out_prompt(scene := pick_scene(rng, count, max(2, count), self.same)):
             pass
         kinds = [s.kind for s in scene.subjects]
         references = [
