@@ -6,7 +6,7 @@ import torch
 from comfy_api.latest import io, ui
 
 from .host.leak_sheet import leak_sheet
-from .host.maps import affinity_sheet, owner_map
+from .host.maps import affinity_sheet, owner_map, owner_masks
 from .host.record import record_of
 
 
@@ -43,6 +43,12 @@ class MusarRoutingPreview(io.ComfyNode):
                     tooltip="How much of each subject's part attended to which reference, where leak is on "
                     "in MUSAR Routing.",
                 ),
+                io.Mask.Output(
+                    display_name="masks",
+                    tooltip="What each subject owned over the whole run: a mask a subject, in their order, "
+                    "for inpainting, detailers and compositing. Of a batch, all masks of the first picture, "
+                    "then those of the next.",
+                ),
             ],
         )
 
@@ -76,4 +82,7 @@ class MusarRoutingPreview(io.ComfyNode):
         maps = torch.cat([owner_map(record, names, i, pictures[i]) for i in range(count)])
         sheets = torch.cat([affinity_sheet(record, names, i) for i in range(count)])
         leaks = torch.cat([leak_sheet(record, names, i) for i in range(count)])
-        return io.NodeOutput(maps, sheets, leaks, ui=ui.PreviewImage(maps, cls=cls))
+        cell = record.plan.family.cell
+        size = tuple(side * cell for side in samples["samples"].shape[-2:])
+        masks = torch.cat([owner_masks(record, i, size) for i in range(count)])
+        return io.NodeOutput(maps, sheets, leaks, masks, ui=ui.PreviewImage(maps, cls=cls))

@@ -41,8 +41,7 @@ def draw_owners(
 ) -> Image.Image:
     """Owners in most layers of these steps of the record."""
     (rows, columns), token = record.layout.target, record.plan.family.token
-    owned = torch.stack([step.owned[batch].float() for step in steps]).mean(0)
-    owner = owner_of(owned).view(rows, columns).numpy()
+    owner = owners_over(record, steps, batch).numpy()
     palette = np.array([colour_of(k) for k in range(-1, len(names))], np.float32)
 
     scale = max(1, -(-SMALLEST // (max(rows, columns) * token)))
@@ -59,6 +58,20 @@ def draw_owners(
         if k >= 0 or shares[0] > 0
     ]
     return _above(drawn, _legend(entries, drawn.width))
+
+
+def owners_over(record: RunRecord, steps: list[StepRecord], batch: int) -> Tensor:
+    """int64 rows × columns of tokens: the owner in most layers of these steps, −1 = nobody."""
+    owned = torch.stack([step.owned[batch].float() for step in steps]).mean(0)
+    return owner_of(owned).view(record.layout.target)
+
+
+def owner_masks(record: RunRecord, batch: int, size: tuple[int, int]) -> Tensor:
+    """[c,H,W]: what each subject owned over the whole run, in the picture's pixels."""
+    owner = owners_over(record, list(record.steps.values()), batch)
+    token = record.plan.family.token
+    each = (owner == torch.arange(record.layout.count)[:, None, None]).float()
+    return each.repeat_interleave(token, 1).repeat_interleave(token, 2)[:, : size[0], : size[1]]
 
 
 def affinity_sheet(record: RunRecord, names: list[str], batch: int) -> Tensor:

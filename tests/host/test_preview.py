@@ -60,7 +60,7 @@ def test_the_map_is_of_the_picture_and_changes_nothing(flux, condition, route, s
     model, positive = route(flux), condition(PROMPT, "dog", "robot")
     before = sample(model, positive)
     image = torch.rand(1, 96, 80, 3)
-    maps, affinity, _ = preview(model, before, image=image)
+    maps, affinity, *_ = preview(model, before, image=image)
     assert maps.shape[0] == affinity.shape[0] == 1 and maps.shape[-1] == 3
     assert maps.shape[2] >= 400 and 0 <= maps.min() and maps.max() <= 1
     again = preview(model, before, image=image)
@@ -88,7 +88,7 @@ def test_the_map_shows_who_owns_what(flux, condition, route, sample, preview, re
 def test_a_map_for_each_picture_of_a_batch(flux, condition, route, sample, preview):
     model = route(flux)
     samples = sample(model, condition(PROMPT, "dog", "robot"), batch=3)
-    maps, affinity, _ = preview(model, samples, image=torch.rand(3, 96, 80, 3))
+    maps, affinity, *_ = preview(model, samples, image=torch.rand(3, 96, 80, 3))
     assert len(maps) == len(affinity) == 3
     assert not torch.equal(maps[0], maps[1])
 
@@ -151,3 +151,21 @@ def test_one_subject_needs_no_affinity(
     assert torch.equal(sample(model, positive), samples)
     assert all(torch.equal(a, b.owned) for a, b in zip(owned, record(model).steps.values()))
     assert preview(model, samples)[1].shape[1] == 44, "a sentence, no sheet"
+
+
+def test_masks_are_the_owners_in_pixels(flux, condition, route, sample, preview, record):
+    """Subject by subject and picture by picture; an odd side is cut, not padded."""
+    model = route(flux)
+    samples = sample(
+        model, condition("a dog, a robot and a house", "dog", "robot", "house"), (88, 80), batch=2
+    )
+    masks = preview(model, samples)[3]
+    assert masks.shape == (6, 88, 80) and set(masks.unique().tolist()) == {0, 1}
+    for b in range(2):
+        owned = torch.stack([step.owned[b].float() for step in record(model).steps.values()]).mean(0)
+        owner = torch.cat([255 - owned.sum(-1, keepdim=True), owned], -1).argmax(-1) - 1
+        for token, k in enumerate(owner.tolist()):
+            row, column = (16 * i + 4 for i in divmod(token, 5))
+            assert [float(m[row, column]) for m in masks[3 * b : 3 * b + 3]] == [
+                float(k == i) for i in range(3)
+            ]
