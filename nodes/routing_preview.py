@@ -6,7 +6,7 @@ import torch
 from comfy_api.latest import io, ui
 
 from .host.leak_sheet import leak_sheet
-from .host.maps import affinity_sheet, owner_map, owner_masks
+from .host.maps import affinity_sheet, owner_maps, owner_masks
 from .host.record import record_of
 
 
@@ -79,7 +79,7 @@ class MusarRoutingPreview(io.ComfyNode):
             )
         names = [subject.name for subject in record.plan.subjects]
         pictures = [None] * count if image is None else [image[min(i, len(image) - 1)] for i in range(count)]
-        maps = torch.cat([owner_map(record, names, i, pictures[i]) for i in range(count)])
+        maps = owner_maps(record, names, pictures)
         sheets = torch.cat([affinity_sheet(record, names, i) for i in range(count)])
         leaks = torch.cat([leak_sheet(record, names, i) for i in range(count)])
         cell = record.plan.family.cell

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+from torch.nn import functional as F
 
 from ...musar_attention import StepRecord, owner_of
 from .record import RunRecord
@@ -30,6 +31,13 @@ def colour_of(k: int) -> tuple[int, int, int]:
 def owner_map(record: RunRecord, names: list[str], batch: int, image: Tensor | None = None) -> Tensor:
     """[1,H,W,3]: owners over the whole run, over the picture (or blank), with a legend below."""
     return tensor(draw_owners(record, list(record.steps.values()), names, batch, image))
+
+
+def owner_maps(record: RunRecord, names: list[str], images: list[Tensor | None]) -> Tensor:
+    """[B,H,W,3]: one a picture; white below those whose legend needs fewer lines."""
+    maps = [owner_map(record, names, i, image) for i, image in enumerate(images)]
+    height = max(one.shape[1] for one in maps)
+    return torch.cat([F.pad(one, (0, 0, 0, 0, 0, height - one.shape[1]), value=1.0) for one in maps])
 
 
 def draw_owners(
