@@ -13,8 +13,8 @@ from .painter import CFG, FLUX, LORA, STEPS, TEXT, UNO, VAE
 REFERENCE = 64  # pixels
 
 PICTURE, MAP = "picture", "map"  # the nodes that save
-UNROUTED, ROUTED, MUSAR = WAYS = (
-    "an ordinary LoRA, no routing",
+UNROUTED, _, MUSAR = WAYS = (
+    "a leaking LoRA, no routing",
     "the same LoRA, with routing",
     "MUSAR's dual LoRA",
 )

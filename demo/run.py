@@ -72,10 +72,11 @@ def main() -> None:
         save_sheet(ROOT / "docs" / "images" / "demo.png", [row(*each) for each in drawn], 2)
     print(table(drawn))
     print(
-        "Pictures are in output/: the references, then the same noise three times. The ordinary LoRA was\n"
-        "trained on pictures of one and two subjects without any routing, as people's UNO was; MUSAR's on\n"
-        "single subjects and diptychs, routed. The map shows which part was whose with MUSAR's. Identity is\n"
-        "the share of a subject drawn as its reference shows it, leak the share in another's colours."
+        "Pictures are in output/: the references, then the same noise three times. The first LoRA was\n"
+        "trained without routing on pictures of one and two subjects, and made to leak as people's do:\n"
+        "few steps, references in any order. MUSAR's was trained on single subjects and diptychs, routed.\n"
+        "The map shows which part was whose with MUSAR's. Identity is the share of a subject drawn as its\n"
+        "reference shows it, leak the share in another's colours."
     )
 
 

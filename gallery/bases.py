@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Base:
-    """Published weights that read references, and how they want to be used."""
+    """Weights that read references, and how they want to be used."""
 
     name: str
     model: str

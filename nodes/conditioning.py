@@ -11,11 +11,11 @@ from .host import notice
 from .host.boxes import place_boxes
 from .host.encode import encode_prompt, plan_subjects
 from .host.families import PRESETS
+from .host.notice import BY_HAND
 from .host.plan import Placement, Subject
 from .subject import SubjectType
 
 LIMIT = 16
-BY_HAND = "by hand"
 NAMES = [f"subject_{i}" for i in range(1, LIMIT + 1)]
 
 
@@ -63,7 +63,8 @@ class MusarConditioning(io.ComfyNode):
                     options=list(POSITIONS),
                     default="diagonal",
                     tooltip="Where references lie for the model: diagonal for MUSAR and UNO "
-                    "weights, index for Kontext, column for OminiControl-style weights.",
+                    "weights, index for Kontext, column for OminiControl-style weights. A preset decides "
+                    "instead.",
                 ),
                 io.Float.Input(
                     "guidance",
@@ -108,7 +109,7 @@ class MusarConditioning(io.ComfyNode):
                 io.Combo.Input(
                     "preset",
                     options=[BY_HAND, *PRESETS],
-                    default="UNO",
+                    default=BY_HAND,  # what saved graphs without this widget get
                     optional=True,
                     tooltip="Whose weights these are: sets positions here, and static and evidence in MUSAR "
                     "Routing where its settings follow the conditioning. by hand = as the widgets say.",
@@ -120,7 +121,7 @@ class MusarConditioning(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **kwargs: Any) -> str:
-        return notice.routing_in_queue()
+        return notice.said_in_queue(kwargs.get("preset", BY_HAND))
 
     @classmethod
     def execute(

@@ -97,7 +97,7 @@ class MusarRouting(io.ComfyNode):
                 io.Combo.Input(
                     "evidence",
                     options=list(RULES),
-                    default="centred",
+                    default="raw",  # what saved graphs without this widget get
                     optional=True,
                     advanced=True,
                     tooltip="What each layer adds to what speaks for a subject. raw: its affinity. "

@@ -19,6 +19,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+TESTS = "tests"  # use what they like
 HOSTS = "nodes"  # the host has a module of this name: ours is only ever imported relatively
 
 
@@ -38,7 +39,7 @@ def check(root: Path) -> list[str]:
     """A sentence for each broken rule."""
     rooms = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["ladder"]
     imports = [i for room in rooms for file in sorted((root / room).rglob("*.py")) for i in _read(root, file)]
-    broken = _upwards(rooms)
+    broken = _upwards(rooms) + _unlisted(root, rooms)
     for i in imports:
         broken += [i.where + said for said in (_other_room if i.ours else _library)(i, rooms)]
     return broken + _circles(imports)
@@ -79,6 +80,15 @@ def _upwards(rooms: Mapping[str, Mapping]) -> list[str]:
         for at, room in enumerate(order)
         for used in rooms[room].get("uses", ())
         if used not in order[:at]
+    ]
+
+
+def _unlisted(root: Path, rooms: Mapping[str, Mapping]) -> list[str]:
+    """Rooms without a folder, and folders of Python that are no room."""
+    folders = {file.parent.name for file in root.glob("*/*.py")} - {TESTS}
+    return [
+        *(f"pyproject.toml: the room {name} has no folder." for name in sorted(set(rooms) - folders)),
+        *(f"pyproject.toml: {name} is no room, and holds Python." for name in sorted(folders - set(rooms))),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import folder_paths
@@ -11,12 +11,11 @@ from comfy_api.latest import io
 from comfy_execution.utils import get_executing_context
 from server import PromptServer
 
-from .families import Preset
+from .families import FAMILIES, Preset
 from .lora_files import is_dual
 
 ROUTING, LORA = "MusarRouting", "MusarDualLora"
 SETTINGS, FOLLOWS, BY_HAND = "settings", "as the conditioning says", "by hand"  # of MUSAR Routing
-TOLD = (SETTINGS, "static", "subject_lora")  # inputs that the text tells of
 UNROUTED = (
     "No MUSAR Routing in this workflow: the references run into each other. Put MUSAR Routing "
     "between the model loader and the sampler."
@@ -34,7 +33,7 @@ def show_status(hidden: io.HiddenHolder, subjects: int, preset: Preset | None = 
     warnings = warnings_of(around, preset)
     plural = "s" * (subjects != 1)
     well = f"{subjects} subject{plural}, routed" + (f" · {preset}" if preset else "")
-    text = " ".join(warnings) or well
+    text = UNROUTED if warnings == [UNROUTED] else " ".join([f"{well}." if warnings else well, *warnings])
     server = getattr(PromptServer, "instance", None)
     if server is not None:
         server.send_progress_text(text, prompt.get_display_node_id(node), server.client_id)
@@ -78,25 +77,23 @@ def _dual_files(inputs: Mapping) -> list[str]:
     return [name] if path and is_dual(Path(path)) else []
 
 
-def routing_in_queue() -> str:
+def said_in_queue(preset: str) -> str:
     """Changes with what the node's text tells of other nodes, so that the text changes too."""
     context, server = get_executing_context(), getattr(PromptServer, "instance", None)
     if context is None or server is None:
         return "unknown"
+    chosen = next((p for family in FAMILIES for p in family.presets if p.name == preset), None)
     for item in server.prompt_queue.get_current_queue_volatile()[0]:
         if item[1] == context.prompt_id and context.node_id in item[2]:
-            around = surroundings(item[2], context.node_id)
-            told = [
-                [n["class_type"], *(str(n["inputs"].get(key)) for key in TOLD)]
-                for n in around
-                if n["class_type"] in (ROUTING, LORA)
-            ]
-            return str(sorted(told))
+            return str(warnings_of(surroundings(item[2], context.node_id), chosen))
     return "unknown"
 
 
 def surroundings(graph: Mapping[str, Mapping], node: str) -> list[Mapping]:
-    """All nodes that anything uses, however far up, which also uses this node's output."""
+    """All nodes that are used, however far up, by whatever uses this node's output together with a model.
+
+    What comes after that one, a sampler or a guider, is another matter.
+    """
     users: dict[str, set[str]] = {}
     sources: dict[str, set[str]] = {}
     for i, n in graph.items():
@@ -104,14 +101,16 @@ def surroundings(graph: Mapping[str, Mapping], node: str) -> list[Mapping]:
             if isinstance(value, list) and len(value) == 2 and str(value[0]) in graph:
                 users.setdefault(str(value[0]), set()).add(i)
                 sources.setdefault(i, set()).add(str(value[0]))
-    return [graph[i] for i in _reach(_reach([node], users), sources)]
+    ends = {i for i, n in graph.items() if isinstance(n["inputs"].get("model"), list)}
+    return [graph[i] for i in _reach(_reach([node], users, ends), sources)]
 
 
-def _reach(start: Iterable[str], links: dict[str, set[str]]) -> set[str]:
+def _reach(start: Iterable[str], links: dict[str, set[str]], ends: Collection[str] = ()) -> set[str]:
+    """What can be reached along the links, not going on from the ends."""
     seen, left = set(), list(start)
     while left:
         i = left.pop()
         if i not in seen:
             seen.add(i)
-            left += links.get(i, ())
+            left += () if i in ends else links.get(i, ())
     return seen

@@ -28,7 +28,7 @@ def main() -> None:
     for variant in chosen:
         if args.force:
             forget(variant)
-        if variant.untrained:
+        if not variant.lora.exists() and not (variant.repeats and variant.scores.exists()):
             print(f"Training {variant.name} …")
             learn(variant, RUNS)
         if not variant.scores.exists():

@@ -38,11 +38,6 @@ class Variant:
     def scores(self) -> Path:
         return self.results / f"{self.file}.json"
 
-    @property
-    def untrained(self) -> bool:
-        """A repeated one is done with when it has been judged."""
-        return not self.lora.exists() and not (self.repeats and self.scores.exists())
-
     def artist(self) -> Artist:
         """Draws with the LoRA that was trained."""
         model = new_model(self.config | {"compile": False})  # too many shapes for it to pay

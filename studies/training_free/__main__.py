@@ -48,19 +48,26 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", metavar="WAY", help="these ways alone")
     args = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
-    for variant in variants(SETTINGS, RESULTS, RUNS):
-        if args.only and variant.name not in args.only:
-            continue
-        if variant.untrained:
-            print(f"Training {variant.name} …")
-            learn(variant, RUNS)
-        judge(variant, args.ways or [*SETTINGS["ways"], *SETTINGS["trials"]])
-    musar = replace(next(v for v in every_variant() if v.name == MUSAR), results=RESULTS)
-    if not args.only or MUSAR in args.only:
-        judge(musar, args.ways or list(SETTINGS["musar"]))
-    judged = [v for v in [*variants(SETTINGS, RESULTS, RUNS), musar] if v.scores.exists()]
-    shown = {name: WAYS[name] for name in SETTINGS["judge"]["shown"]}
-    write_report(judged, SETTINGS, shown)
+    every = [*variants(SETTINGS, RESULTS, RUNS), musar()]
+    for given, known in ((args.only, [v.name for v in every]), (args.ways, list(WAYS))):
+        if set(given or ()) - set(known):
+            parser.error(f"Choose of {', '.join(known)}.")
+    for variant in every:
+        if not args.only or variant.name in args.only:
+            judge(variant, args.ways or ways_for(variant))
+    write_report([v for v in every if v.scores.exists()], SETTINGS, WAYS)
+
+
+def musar() -> Variant:
+    """The dual LoRA of the ablation, to compare with."""
+    return replace(next(v for v in every_variant() if v.name == MUSAR), results=RESULTS)
+
+
+def ways_for(variant: Variant) -> list[str]:
+    """Another seed is judged in those that are shown alone."""
+    if variant.repeats:
+        return SETTINGS["judge"]["shown"]
+    return list(SETTINGS["musar"]) if variant.name == MUSAR else [*SETTINGS["ways"], *SETTINGS["trials"]]
 
 
 def judge(variant: Variant, ways: list[str]) -> None:
@@ -69,6 +76,9 @@ def judge(variant: Variant, ways: list[str]) -> None:
     missing = [name for name in ways if name not in scores]
     if not missing:
         return
+    if not variant.lora.exists():
+        print(f"Training {variant.name} …")
+        learn(variant, RUNS)
     artist = variant.artist()
     for name in tqdm(missing, f"judging {variant.name}"):
         cells, prompts = asked_of(name)

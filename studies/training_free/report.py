@@ -29,22 +29,24 @@ Scores = Mapping[str, Mapping[str, Mapping[str, Sequence[float | None]]]]
 
 def write_report(judged: Sequence[Variant], settings: Mapping, ways: Mapping[str, Way]) -> None:
     judge = settings["judge"]
+    shown = {name: ways[name] for name in judge["shown"]}
     variants = [v for v in judged if not v.repeats]
     names = [name_of(*cell) for cell in judge["cells"]]
     lines = [
         f"{judge['prompts']} prompts with looks never trained on × {judge['seeds']} seeds a cell, drawn by "
         f"the trainer's sampler: {judge['steps']} steps, cfg {judge['cfg']:g}. Identity by number of "
-        "subjects, with 95 % intervals by bootstrap over prompts; in brackets the leak.",
+        "subjects, with 95 % intervals by bootstrap over prompts; in brackets the leak of what is there, and "
+        "the fidelity: how much of what was asked for is there. What a way is stands in "
+        "[models.yaml](../studies/training_free/models.yaml).",
     ]
     for variant in variants:
-        scores: Scores = json.loads(variant.scores.read_text())
-        lines += ["", f"### {variant.name}", "", *table(scores, names)]
+        lines += ["", f"### {variant.name}", "", *table(scores_of(variant), names)]
     repeated = [v for v in judged if v.repeats]
     if repeated:
         lines += ["", "### From other seeds", "", "Mean identity of each run.", ""]
-        lines += other_seeds(variants, repeated, list(ways), names)
+        lines += other_seeds(variants, repeated, list(shown), names)
     write_section(PAGE, "Models that were never trained for routing", COMMAND, lines)
-    sheet(variants, judge, ways)
+    sheet([v for v in variants if set(shown) <= set(scores_of(v))], judge, shown)
 
 
 def table(scores: Scores, cells: Sequence[str]) -> list[str]:
@@ -56,6 +58,10 @@ def table(scores: Scores, cells: Sequence[str]) -> list[str]:
     return lines
 
 
+def scores_of(variant: Variant) -> Scores:
+    return json.loads(variant.scores.read_text())
+
+
 def other_seeds(
     variants: Sequence[Variant], repeated: Sequence[Variant], ways: Sequence[str], cells: Sequence[str]
 ) -> list[str]:
@@ -63,8 +69,8 @@ def other_seeds(
     lines = [f"| model | way | {' | '.join(cells)} |", "|---|---|" + "---|" * len(cells)]
     for variant in variants:
         runs = [variant, *(v for v in repeated if v.repeats == variant.name)]
-        scores: list[Scores] = [json.loads(v.scores.read_text()) for v in runs]
-        for way in ways if len(runs) > 1 else ():
+        scores = [s for s in map(scores_of, runs) if set(ways) <= set(s)]
+        for way in ways if len(scores) > 1 else ():
             means = [" / ".join(f"{np.mean(s[way][c]['identity']):.3f}" for s in scores) for c in cells]
             lines.append(f"| {variant.name} | {way} | {' | '.join(means)} |")
     return lines
@@ -73,7 +79,8 @@ def other_seeds(
 def shown_as(found: Mapping[str, Sequence[float | None]]) -> str:
     mean, low, high = bootstrap(found["identity"])
     leaks = [leak for leak in found["leak"] if leak is not None]
-    return f"{mean:.3f} ({low:.2f}–{high:.2f}) [{np.mean(leaks):.3f}]" if leaks else f"{mean:.3f}"
+    leak = f"{np.mean(leaks):.3f}" if leaks else "–"
+    return f"{mean:.3f} ({low:.2f}–{high:.2f}) [{leak}; {np.mean(found['fidelity']):.2f}]"
 
 
 def sheet(variants: Sequence[Variant], judge: Mapping, ways: Mapping[str, Way]) -> None:

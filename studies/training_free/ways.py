@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -58,8 +57,6 @@ class BentRoutes(Routes):
     def __post_init__(self) -> None:
         if self.layout.count:  # not the negative
             self.progress.step += 1
-            if self.progress.last is not None and not self.way.memory:
-                self.progress.last = None
 
     def owner(self, layer: nn.Module, q: Tensor, k: Tensor) -> Tensor | None:
         way, count = self.way, self.layout.count
@@ -117,6 +114,6 @@ def bend(model: Trained, way: Way, steps: int) -> None:
     model.wiring = replace(model.wiring, places=way.places)
 
     def routes(*args: Any, **kwargs: Any) -> BentRoutes:
-        return partial(BentRoutes, way=way, progress=progress)(*args, **kwargs)
+        return BentRoutes(*args, way=way, progress=progress, **kwargs)
 
     model.new_routes = routes

@@ -1,11 +1,14 @@
 """Every shipped workflow, the way a person opens and runs it."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from .canvas import BROKEN, OPEN, PROMPT, drop, ready, run, wait_for_nodes
 from .conftest import WORKFLOWS
+
+OLDER = Path(__file__).with_name("older")  # as version 0.1.0 shipped them
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
@@ -45,3 +48,20 @@ def test_a_picture_brings_its_workflow(page, shipped, server):
     wait_for_nodes(page, len(graph["nodes"]))
     again = page.evaluate(PROMPT)
     assert {n["class_type"] for n in again.values()} == {n["class_type"] for n in drawn.values()}
+
+
+@pytest.mark.parametrize("name", ["two_subjects_kontext", "boxes_uno"])
+def test_a_graph_saved_by_an_older_version_means_what_it_meant(page, name):
+    """Widgets that came since get values that change nothing."""
+    files = (OLDER / f"{name}.json", OLDER / f"{name}_api.json")
+    graph, before = (json.loads(file.read_text()) for file in files)
+    page.evaluate(OPEN, graph)
+    wait_for_nodes(page, len(graph["nodes"]))
+    now = page.evaluate(PROMPT)
+    since = {
+        "MusarConditioning": {"places": 0, "preset": "by hand"},
+        "MusarRouting": {"evidence": "raw", "settings": "as the conditioning says"},
+    }
+    for node, inside in before.items():
+        inside["inputs"] |= since.get(inside["class_type"], {})
+        assert now[node]["inputs"] == inside["inputs"]

@@ -46,6 +46,18 @@ def test_this_tree():
     assert check(ROOT) == []
 
 
+def test_rooms_and_folders_are_the_same(broken, tmp_path):
+    broken()
+    (tmp_path / "shed").mkdir()
+    (tmp_path / "shed" / "a.py").touch()
+    (tmp_path / "pyproject.toml").write_text(RULES + "[tool.ladder.attic]\nuses = ['cellar']\n")
+    assert check(tmp_path) == [
+        "pyproject.toml: attic uses cellar, which does not lie below it.",
+        "pyproject.toml: the room attic has no folder.",
+        "pyproject.toml: shed is no room, and holds Python.",
+    ]
+
+
 @pytest.mark.parametrize(
     "file, text, says",
     (

@@ -36,6 +36,18 @@ def test_is_routed(pack, change, routed):
     assert said == ([] if routed else [notice.UNROUTED])
 
 
+def test_another_sampler_behind_the_same_picture_is_another_matter(pack):
+    """Two samplers, one routed, whose pictures are joined."""
+    notice = pack("nodes.host.notice")
+    graph = GRAPH | {
+        "words 2": {"class_type": "MusarConditioning", "inputs": {"prompt": "a cat"}},
+        "sample 2": {"class_type": "KSampler", "inputs": {"model": ["load", 0], "positive": ["words 2", 0]}},
+        "join": {"class_type": "ImageBatch", "inputs": {"a": ["sample", 0], "b": ["sample 2", 0]}},
+    }
+    said = [notice.warnings_of(notice.surroundings(graph, words), None) for words in ("words", "words 2")]
+    assert said == [[], [notice.UNROUTED]]
+
+
 def nodes_of(*kinds):
     """As they stand in a prompt: ("MusarRouting", {"static": True})."""
     return [{"class_type": kind, "inputs": inputs} for kind, inputs in kinds]

@@ -48,3 +48,21 @@ def test_a_preset_that_is_not_there(condition):
         ValueError, match="preset is 'SDXL', which FLUX.1 does not have. Choose MUSAR, UNO, Kontext"
     ):
         condition(PROMPT, "dog", "robot", preset="SDXL")
+
+
+def test_evidence_is_what_the_node_says(flux, route, sample, condition, pack, monkeypatch):
+    """A layer that likes one phrase everywhere decides for all by raw evidence, for nobody by centred."""
+    module, owners = pack("nodes.host.routed_call"), []
+    original, assign = module.affinity, module.assign
+    monkeypatch.setattr(module, "assign", lambda *args: owners.append(assign(*args)) or owners[-1])
+    drawn = {}
+    for liking in (0.0, 9.0):
+        for rule in ("raw", "centred"):
+            liked = torch.tensor([0.0, liking])
+            monkeypatch.setattr(module, "affinity", lambda *args, liked=liked: original(*args) + liked)
+            owners.clear()
+            drawn[liking, rule] = sample(route(flux, evidence=rule), condition(PROMPT, "dog", "robot"))
+            only_robots = all((owner == 1).all() for owner in owners)
+            assert only_robots == (liking > 0 and rule == "raw")
+    assert not torch.equal(drawn[9.0, "raw"], drawn[0.0, "raw"])
+    assert (drawn[9.0, "centred"] - drawn[0.0, "centred"]).abs().mean() < 0.01

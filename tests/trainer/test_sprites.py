@@ -111,7 +111,7 @@ def test_without_a_tokenizer_a_sentence_says_where_it_is_looked_for(tmp_path, mo
     assert text_encoder.tokenizer_folder() == tmp_path / "0.1.0" / text_encoder.TOKENIZER
 
 
-def test_true_scenes_are_functions_of_their_row_and_hold_nothing_out():
+def test_true_scenes_are_functions_of_their_row():
     scenes = SpritesScenes(rows=40, seed=3, subjects=[1, 2, 3])
     for row in range(40):
         one, again = scenes[row], SpritesScenes(rows=40, seed=3, subjects=[1, 2, 3])[row]
@@ -133,5 +133,5 @@ def test_references_in_any_order():
 
 @pytest.mark.parametrize("wrong", [{"subjects": [0]}, {"subjects": []}, {"rows": 0}])
 def test_scenes_that_cannot_be(wrong):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="numbers from 1 to 5|rows from 1"):
         SpritesScenes(**wrong)

@@ -1,6 +1,6 @@
 """Pairs of Sprites, drawn as they are asked for: no file is read.
 
-The only reader that draws its data. What is held out there, looks and prompts,
+What is held out there, looks and prompts,
 is never drawn.
 """
 

@@ -9,12 +9,11 @@ import numpy as np
 
 from sprites.world.captions import caption, held_out_prompt, names
 from sprites.world.palette import picture
-from sprites.world.scene import PATCH, pick_scene, reference
+from sprites.world.scene import pick_scene, reference
 
 from .example import Example, Reference
 from .pair import Source
-
-CORNERS = (0, PATCH)  # of a subject's box in its reference, both ways
+from .sprites import CORNERS
 
 
 class SpritesScenes(Source):
