@@ -60,7 +60,7 @@ def test_ways_and_their_table():
     assert WAYS["no routing"] == Way(dynamic=False) and WAYS["dynamic"] == Way()
     scores = {"dynamic": {"2": {"identity": [0.5, 1.0], "leak": [0.1, None], "fidelity": [1.0, 1.0]}}}
     (row,) = table(scores, ["2", "3"])[2:]
-    assert row == "| dynamic | 0.750 (0.50–1.00) [0.100] |  |"
+    assert row == "| dynamic | 0.750 (0.50–1.00) [0.100; 1.00] |  |"
     assert as_json(scores).count("\n") == 9
 
 
