@@ -7,7 +7,7 @@ from gallery.on_sprites import as_sprites
 
 from .canvas import ready, run
 
-OURS = ("MusarDualLora", "MusarSubject", "MusarRouting", "MusarConditioning")
+OURS = ("MusarSubject", "MusarRouting", "MusarConditioning")
 GROW = """async count => {
   const graph = window.app.graph, conditioning = LiteGraph.createNode('MusarConditioning');
   graph.add(conditioning);
@@ -74,9 +74,20 @@ def test_the_routing_map_is_on_the_node_while_it_runs_and_in_the_preview_after(p
     assert [len(outputs[i]["images"]) for i in ("90", "91", "92", "93")] == [1, 1, 1, 1]
     for name in (*OURS, "MusarRoutingPreview"):
         photograph(name, name)
-    photograph("nodes", *OURS)
+    photograph("nodes", "LoraLoaderModelOnly", *OURS)
     photograph("routing_map", "MusarRoutingPreview", "SaveImage", wait=1500)
     photograph("workflow", *{node["class_type"] for node in graph.prompt.values()})
+
+
+def test_the_dual_lora_draws_and_the_preset_stands_on_the_node(page, photograph):
+    (graph,) = (g for g in every_graph() if g.name == "two_subjects_musar")
+    graph.prompt = as_sprites(graph.prompt)
+    laid_out(graph, page)
+    assert len(run(page)["81"]["images"]) == 1
+    text = "2 subjects, routed · MUSAR: positions diagonal, static on"
+    shown = "window.app.graph._nodes.flatMap(n => (n.widgets ?? []).map(w => String(w.value)))"
+    assert text in page.evaluate(shown)
+    photograph("MusarDualLora", "MusarDualLora")
 
 
 def test_templates_list_the_workflows(server):
