@@ -33,10 +33,11 @@ def write_report(judged: Sequence[Variant], settings: Mapping, ways: Mapping[str
     variants = [v for v in judged if not v.repeats]
     names = [name_of(*cell) for cell in judge["cells"]]
     lines = [
-        f"{judge['prompts']} prompts with looks never trained on × {judge['seeds']} seeds a cell, drawn by "
-        f"the trainer's sampler: {judge['steps']} steps, cfg {judge['cfg']:g}. Identity by number of "
-        "subjects, with 95 % intervals by bootstrap over prompts; in brackets the leak of what is there, and "
-        "the fidelity: how much of what was asked for is there. What a way is stands in "
+        f"{judge['prompts']} prompts with looks never trained on × {judge['seeds']} seeds a cell "
+        f"({judge['trial_prompts']} prompts for the ways that were drawn in fewer cells), drawn by the "
+        f"trainer's sampler: {judge['steps']} steps, cfg {judge['cfg']:g}. Identity by number of subjects, "
+        "with 95 % intervals by bootstrap over prompts; in brackets the leak of what is there, and the "
+        "fidelity: how much of what was asked for is there. What a way is stands in "
         "[models.yaml](../studies/training_free/models.yaml).",
     ]
     for variant in variants:
