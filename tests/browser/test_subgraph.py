@@ -41,28 +41,33 @@ def plain(prompt, kind):
     return [{k: v for k, v in inputs.items() if not isinstance(v, list)} for inputs in told]
 
 
-def search(page, tries=3):
-    """By a double click on the canvas, which a busy page may miss."""
-    for last in [False] * (tries - 1) + [True]:
-        page.mouse.dblclick(1200, 500)
-        page.wait_for_timeout(500)
-        page.keyboard.type(NAME)
+def search(page):
+    """By a double click on the canvas."""
+    page.mouse.dblclick(1200, 500)
+    page.wait_for_timeout(500)
+    page.keyboard.type(NAME)
+    page.get_by_text(NAME).first.wait_for(timeout=10000)
+
+
+def place(page, tries=4):
+    """Search, take it, lay it down: a busy page may miss a click or a key, as it may a person's."""
+    for left in reversed(range(tries)):
         try:
-            page.get_by_text(NAME).first.wait_for(timeout=10000)
+            search(page)
+            page.keyboard.press("Enter")
+            page.wait_for_timeout(1000)
+            page.mouse.click(900, 300)
+            page.wait_for_function("window.app.graph._nodes.length === 1", timeout=10000)
             return
         except TimeoutError:
-            if last:
+            if not left:
                 raise
             page.keyboard.press("Escape")
 
 
 def test_found_wired_and_run(page, server, photograph):
     assert NAME in [entry["name"] for entry in server.json("/global_subgraphs").values()]
-    search(page)
-    page.keyboard.press("Enter")
-    page.wait_for_timeout(1000)
-    page.mouse.click(900, 300)  # there it lies
-    page.wait_for_function("window.app.graph._nodes.length === 1")
+    place(page)
     assert page.evaluate(BROKEN) == [[], 0]
     alone = page.evaluate(PROMPT)
     for kind in ("MusarSubject", "MusarRouting", "MusarConditioning", "KSampler", "EmptySD3LatentImage"):

@@ -29,15 +29,19 @@ class SpritesScenes(Source):
         subjects: Sequence[int] = (1, 2, 3),
         in_order: bool = True,
         same: float = 0.15,
+        wide: int = 0,
     ) -> None:
         """`subjects`: how many a scene has, each as often. `in_order`: references stand as the prompt names
-        them; else by chance. `same`: how often two subjects of a scene are of one kind."""
+        them; else by chance. `same`: how often two subjects of a scene are of one kind. `wide`: half of the
+        pictures have room for so many subjects beside each other."""
         if rows < 1 or seed < 0:
             raise ValueError(f"Scenes need rows from 1 and a seed from 0; found {rows} and {seed}.")
         if not subjects or min(subjects) < 1 or max(subjects) > 5:
             raise ValueError(f"subjects are numbers from 1 to 5; found {list(subjects)}.")
+        if not 0 <= wide <= 8:
+            raise ValueError(f"wide is a number of subjects from 0 to 8; found {wide}.")
         self.rows, self.seed, self.counts = rows, seed, list(subjects)
-        self.in_order, self.same = in_order, same
+        self.in_order, self.same, self.wide = in_order, same, wide
 
     def __len__(self) -> int:
         return self.rows
@@ -47,7 +51,10 @@ class SpritesScenes(Source):
             raise IndexError(f"Scenes were opened with {self.rows} rows; asked for row {row}.")
         rng = np.random.default_rng((self.seed, row))
         count = self.counts[rng.integers(len(self.counts))]
-        while held_out_prompt(scene := pick_scene(rng, count, max(2, count), self.same)):
+        slots = max(2, count)
+        if self.wide and rng.random() < 0.5:
+            slots = max(slots, self.wide)
+        while held_out_prompt(scene := pick_scene(rng, count, slots, self.same)):
             pass
         kinds = [s.kind for s in scene.subjects]
         references = [
