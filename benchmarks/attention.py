@@ -46,7 +46,7 @@ def make_layout(target: tuple[int, int], count: int) -> TokenLayout:
 def pairs(layout: TokenLayout) -> tuple[int, int]:
     """Query-key pairs of full and of routed attention: the work of each."""
     common = layout.prompt + layout.target_length + layout.extra
-    own = [s.text + s.image[0] * s.image[1] for s in layout.subjects]
+    own = [s.text + sum(h * w for h, w in s.views) for s in layout.subjects]
     routed = (layout.prompt + layout.extra) * common
     routed += sum(o * (o + layout.target_length) for o in own)
     routed += layout.target_length * (common + sum(own) // len(own))

@@ -5,7 +5,7 @@ picture, condition images, references that belong to no subject. Nothing here kn
 """
 
 from .affinity import affinity, phrase_weights
-from .boxes import Box, box_from_pixels, inside_boxes
+from .boxes import Box, box_from_pixels, inside_boxes, inside_masks
 from .evidence import RULES, evidence
 from .layout import SubjectTokens, TokenLayout
 from .leak import Leak, reference_marks
@@ -36,6 +36,7 @@ __all__ = [
     "find_phrase",
     "find_phrases",
     "inside_boxes",
+    "inside_masks",
     "owner_of",
     "phrase_weights",
     "reference_ids",

@@ -1,4 +1,4 @@
-"""Where on the canvas a subject may be, as fractions of it."""
+"""Where on the canvas a subject may be: in a box, as fractions of the canvas, or where a mask is white."""
 
 from __future__ import annotations
 
@@ -50,3 +50,29 @@ def inside_boxes(boxes: Sequence[Box | None], target: tuple[int, int]) -> Tensor
             across[min(columns - 1, int((box.left + box.right) / 2 * columns))] = True
         allowed[k] = down[:, None] & across
     return allowed.flatten(1).T[None]  # c rows columns -> 1 n c
+
+
+def inside_masks(masks: Sequence[Tensor | None], target: tuple[int, int]) -> Tensor:
+    """bool [1,n,c]: likewise for masks [H,W] of 0 … 1, each laid over the whole picture: a token is inside
+    where more than half of what it covers is white. A mask that fills no token so gets the fullest.
+    """
+    allowed = torch.ones(len(masks), target[0] * target[1], dtype=torch.bool)
+    for k, mask in enumerate(masks):
+        if mask is not None:
+            share = _mean_over(mask.float(), target).flatten()
+            allowed[k] = share > 0.5 if share.max() > 0.5 else share == share.max()
+    return allowed.T[None]  # c n -> 1 n c
+
+
+def _mean_over(mask: Tensor, target: tuple[int, int]) -> Tensor:
+    """[H,W] -> its mean over each token of rows × columns, pixels that lie across an edge counted in part."""
+    rows, columns = (_weights(side, count).to(mask) for side, count in zip(mask.shape, target))
+    return rows @ mask @ columns.T
+
+
+def _weights(side: int, count: int) -> Tensor:
+    """[count,side]: how much of each of `side` pixels each of `count` equal parts has; rows sum to 1."""
+    edges = torch.arange(count + 1, dtype=torch.float64) * side / count
+    pixel = torch.arange(side, dtype=torch.float64)
+    within = torch.minimum(edges[1:, None], pixel + 1) - torch.maximum(edges[:-1, None], pixel)
+    return within.clamp_min(0) * count / side

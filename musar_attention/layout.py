@@ -12,12 +12,18 @@ class SubjectTokens:
     image: tuple[int, int]  # tokens of CI as rows × columns
     phrase: tuple[int, ...]  # indices into T
     text: int = 0  # tokens of CT; 0 = no condition prompt
+    more: tuple[tuple[int, int], ...] = ()  # further views of it, likewise: CI is all of them in a row
 
     def __post_init__(self) -> None:
-        if min(self.image) < 1:
-            raise ValueError(f"A reference needs at least 1 × 1 tokens, found {self.image}.")
+        for view in self.views:
+            if min(view) < 1:
+                raise ValueError(f"A reference needs at least 1 × 1 tokens, found {view}.")
         if self.text < 0:
             raise ValueError(f"A condition prompt cannot have {self.text} tokens.")
+
+    @property
+    def views(self) -> tuple[tuple[int, int], ...]:
+        return self.image, *self.more
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,14 @@ class TokenLayout:
         start = self.X.stop + sum(_area(s) for s in self.subjects[:i])
         return slice(start, start + _area(self.subjects[i]))
 
+    def views(self) -> list[slice]:
+        """CI1 … CIc, each cut into its views."""
+        slices, start = [], self.X.stop
+        for rows, columns in (view for s in self.subjects for view in s.views):
+            slices.append(slice(start, start + rows * columns))
+            start += rows * columns
+        return slices
+
 
 def _area(subject: SubjectTokens) -> int:
-    return subject.image[0] * subject.image[1]
+    return sum(rows * columns for rows, columns in subject.views)

@@ -35,31 +35,45 @@ def find_phrase(pieces: Sequence[str], phrase: str, occurrence: int = 0) -> tupl
     return spans[occurrence]
 
 
-def find_phrases(pieces: Sequence[str], phrases: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+def find_phrases(
+    pieces: Sequence[str], phrases: Sequence[str | Sequence[str]]
+) -> tuple[tuple[int, ...], ...]:
     """One span per subject, none overlapping.
 
     The longest phrases choose first, so "dog" skips "robot dog"; the k-th subject with the same
-    phrase takes its k-th occurrence.
+    phrase takes its k-th occurrence. A subject with several phrases gets the pieces of all that the
+    prompt has; of one at least.
     """
-    words, taken, found = _words(pieces), set(), {}
-    wanted = []
-    for k, phrase in enumerate(phrases):
-        try:
-            wanted.append(_wanted(phrase))
-        except ValueError as error:
-            raise PhraseNotFound(str(error), k) from None
-    for k in sorted(range(len(phrases)), key=lambda k: (-len(wanted[k]), -len("".join(wanted[k])), k)):
-        spans = _spans(words, wanted[k])
+    words, taken = _words(pieces), set()
+    wanted: list[tuple[int, str, list[str]]] = []  # whose, as written, its words
+    for k, own in enumerate(phrases):
+        for phrase in [own] if isinstance(own, str) else own:
+            try:
+                wanted.append((k, phrase, _wanted(phrase)))
+            except ValueError as error:
+                raise PhraseNotFound(str(error), k) from None
+    found: list[list[int]] = [[] for _ in phrases]
+    missing: dict[int, str] = {}  # which of the wanted: why
+    order = sorted(range(len(wanted)), key=lambda i: (-len(wanted[i][2]), -len("".join(wanted[i][2])), i))
+    for i in order:
+        k, phrase, own = wanted[i]
+        spans = _spans(words, own)
         free = [span for span in spans if taken.isdisjoint(span)]
-        if not free:
-            need, there = wanted.count(wanted[k]), len(_without_overlaps(spans))
-            message = _missing(phrases[k], need, there, pieces)
-            if there >= need:
-                message += " Every occurrence is part of another subject's phrase."
+        if free:
+            taken.update(free[0])
+            found[k] += free[0]
+            continue
+        need, there = sum(w[2] == own for w in wanted), len(_without_overlaps(spans))
+        message = _missing(phrase, need, there, pieces)
+        if there >= need:
+            message += " Every occurrence is part of another subject's phrase."
+        missing[i] = message
+        if isinstance(phrases[k], str):
             raise PhraseNotFound(message, k)
-        taken.update(free[0])
-        found[k] = free[0]
-    return tuple(found[k] for k in range(len(phrases)))
+    for i in sorted(missing):
+        if not found[wanted[i][0]]:
+            raise PhraseNotFound(missing[i], wanted[i][0])
+    return tuple(tuple(sorted(span)) for span in found)
 
 
 def piece_text(piece: str) -> str:

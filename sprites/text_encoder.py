@@ -1,4 +1,4 @@
-"""The text encoder of Sprites: random word vectors, sinusoidal positions. Nothing is learned."""
+"""The text encoders of Sprites: random word vectors, sinusoidal positions. Nothing is learned."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ POSITION = 0.7  # of a position against a word's 1
 THINGS = 8  # the last is for every later one
 ARTICLES = (9, 46, 430, 8)  # T5's tokens of: a, an, another, the
 FETCHED = Path(__file__).resolve().parents[1] / ".host"  # where `make host` puts ComfyUI
+ROUNDS, MIXED, NEAR = 2, 0.75, 0.5  # of mixing: how often, how strongly, and how far it reaches
 TOKENIZER = Path("comfy", "text_encoders", "t5_tokenizer")
 
 
@@ -36,6 +37,18 @@ def text_weights(seed: int) -> dict[str, Tensor]:
     }
 
 
+def mixing_weights(seed: int) -> dict[str, Tensor]:
+    """The less kind one: nothing numbers the things, and words take up their neighbours."""
+    weights = text_weights(seed)
+    g = torch.Generator().manual_seed(seed + 1)
+    turns = [torch.linalg.qr(torch.randn(WIDTH, WIDTH, generator=g))[0] for _ in range(2 * ROUNDS)]
+    return weights | {
+        "things.weight": torch.zeros(1, WIDTH).half(),
+        "mix": (MIXED * torch.stack(turns)).unflatten(0, (ROUNDS, 2)).half(),
+        "near": torch.tensor(NEAR),
+    }
+
+
 class TextEncoder:
     """Captions -> what FLUX reads, with the tokenizer that lies in the host's folder."""
 
@@ -47,7 +60,7 @@ class TextEncoder:
         sizes = (
             len(weights[name]) for name in ("pool.weight", "positions.weight", "things.weight", "articles")
         )
-        self.model = WordVectors(words, width, *sizes)
+        self.model = WordVectors(words, width, *sizes, rounds=len(weights.get("mix", ())))
         self.model.load_sd(weights)
 
     def tokens(self, caption: str) -> int:

@@ -21,6 +21,7 @@ def load_clip(state: dict[str, Tensor]) -> comfy.sd.CLIP:
         "places": state["positions.weight"].shape[0],
         "things": state["things.weight"].shape[0],
         "articles": state["articles"].shape[0],
+        "rounds": len(state.get("mix", ())),
     }
     target = SimpleNamespace(params=sizes, clip=WordVectors, tokenizer=FluxTokenizer)
     parameters = sum(t.numel() for t in state.values())

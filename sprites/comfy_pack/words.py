@@ -1,4 +1,7 @@
-"""A text encoder in four tables: words, positions, things, and a projection for the pooled vector."""
+"""A text encoder in four tables: words, positions, things, and a projection for the pooled vector.
+
+Where the file brings matrices for it, every word also takes up what stands before it and behind it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 PAD = 0  # T5's
+SHRINK = 0.85  # keeps the vectors about as long as they were
 
 
 class WordVectors(nn.Module):
@@ -13,7 +17,9 @@ class WordVectors(nn.Module):
 
     A thing begins at each of the `articles` (a, an, another, the) and lasts to the next, so that words
     of the first thing can be told from words of the second, as a real encoder's context would tell.
-    Trailing padding is cut to a multiple of `step` tokens. The file brings all of this.
+    Trailing padding is cut to a multiple of `step` tokens. The file brings all of this. In each round
+    of `mix` a token's vector becomes a sum of itself, of those before it and of those behind it, the
+    nearer the stronger, each side through a matrix of its own.
     """
 
     def __init__(
@@ -24,6 +30,7 @@ class WordVectors(nn.Module):
         places: int,
         things: int,
         articles: int,
+        rounds: int = 0,
         device: torch.device | None = None,
         dtype: torch.dtype | None = None,
         model_options: dict | None = None,
@@ -37,6 +44,9 @@ class WordVectors(nn.Module):
         self.things = nn.Embedding(things, width, **place)
         self.register_buffer("articles", torch.zeros(articles, dtype=torch.int64))
         self.register_buffer("step", torch.tensor(1))
+        if rounds:
+            self.register_buffer("mix", torch.zeros(rounds, 2, width, width))
+            self.register_buffer("near", torch.tensor(0.0))  # how much the next token counts for the last
 
     def set_clip_options(self, options: dict) -> None:
         """Layers and projections: there are none."""
@@ -63,7 +73,17 @@ class WordVectors(nn.Module):
         embeddings = torch.stack(rows) + self.positions.weight[: len(rows)]
         pooled = self.pool(embeddings[:real].mean(0))
         embeddings = embeddings + self.things.weight[self.thing_of([stream[i] for i in kept])]
-        return embeddings[None], pooled[None]
+        return self.mixed(embeddings)[None], pooled[None]
+
+    def mixed(self, rows: Tensor) -> Tensor:
+        """[tokens, width]: with their neighbours in them."""
+        if not hasattr(self, "mix"):
+            return rows
+        far = torch.arange(len(rows))
+        weight = torch.where(far[:, None] > far, self.near ** (far[:, None] - far), 0.0)
+        for before, behind in self.mix:
+            rows = (rows + weight @ rows @ before + weight.T @ rows @ behind) * SHRINK
+        return rows
 
     def thing_of(self, stream: list) -> Tensor:
         """int64, for each token: how many articles came, up to the last row of the table."""

@@ -1,4 +1,5 @@
-"""`make sprites-train`: text encoder, VAE and FLUX of Sprites, as settings.yaml says."""
+"""`make sprites-train`: text encoder, VAE and FLUX of Sprites, as settings.yaml says; crowd.yaml has the less
+kind ones, which need no VAE of their own."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from pathlib import Path
 import torch
 import yaml
 
-from sprites.text_encoder import TextEncoder, text_weights
+from sprites.text_encoder import TextEncoder, mixing_weights, text_weights
 from tools.comfy_server import ROOT
 
 from .flux import train_flux
@@ -18,6 +19,7 @@ from .publish import Made, how_trained, publish, write_page
 from .vae import train_vae
 
 SETTINGS = Path(__file__).with_name("settings.yaml")
+CROWD = SETTINGS.with_name("crowd.yaml")
 FOLDER = ROOT / ".run" / "sprites"
 MODELS = ROOT / "demo" / "models"
 
@@ -25,44 +27,52 @@ MODELS = ROOT / "demo" / "models"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="a few steps of everything, nothing kept")
+    parser.add_argument("--crowd", action="store_true", help="of the less kind world")
     args = parser.parse_args()
-    settings = read_settings(args.smoke)
-    folder = FOLDER.with_name("sprites-smoke") if args.smoke else FOLDER
-    models = folder if args.smoke else MODELS
+    file = CROWD if args.crowd else SETTINGS
+    settings = read_settings(args.smoke, file)
+    folder = FOLDER.with_name("sprites-smoke" if args.smoke else "crowd" if args.crowd else "sprites")
+    models = folder if args.smoke else MODELS / "crowd" if args.crowd else MODELS
     if args.smoke:
         for file in folder.glob("*"):
             file.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
     models.mkdir(parents=True, exist_ok=True)
+    made, runs = [], {}
 
-    weights = text_weights(settings["text"]["seed"])
+    weights = (mixing_weights if args.crowd else text_weights)(settings["text"]["seed"])
     text = Made(
         publish(weights, models / "sprites_text.safetensors", torch.float16),
-        "The text encoder: a random vector for each word piece of T5, sinusoidal positions.",
+        "The text encoder: a random vector for each word piece of T5, sinusoidal positions"
+        + (", and two rounds in which words take up their neighbours." if args.crowd else "."),
         f"seed {settings['text']['seed']}; nothing is learned",
     )
-    run = train_vae(settings["vae"], folder / "vae.safetensors")
-    vae = Made(
-        publish(run.average, models / "sprites_vae.safetensors", torch.float16),
-        "The VAE, TAESD's shape with 16 channels: flat cells of 8×8 pixels to codes and back.",
-        how_trained(run, settings["vae"]["seed"]),
-    )
-    runs = {"vae": run}
+    if "vae" in settings:
+        runs["vae"] = run = train_vae(settings["vae"], folder / "vae.safetensors")
+        vae = Made(
+            publish(run.average, models / "sprites_vae.safetensors", torch.float16),
+            "The VAE, TAESD's shape with 16 channels: flat cells of 8×8 pixels to codes and back.",
+            how_trained(run, settings["vae"]["seed"]),
+        )
+        made = [vae]
 
     encode = TextEncoder(weights)
     runs["flux"] = run = train_flux(settings["flux"], encode, folder / "flux.safetensors", not args.smoke)
     size = sum(p.numel() for p in run.model.parameters()) / 1e6
+    start = settings["flux"].get("start")
     flux = Made(
         publish(run.average, models / "sprites_flux.safetensors", torch.bfloat16),
-        f"The base model: FLUX.1-dev's network with {size:.1f} million parameters, in diffusers' names.",
+        f"The base model: FLUX.1-dev's network with {size:.1f} million parameters, in diffusers' names"
+        + (f", trained on from {start}." if start else "."),
         how_trained(run, settings["flux"]["seed"]),
     )
-    write_page(models, [flux, vae, text])
+    write_page(models, [flux, *made, text], file, "make sprites-train" + " CROWD=1" * args.crowd)
     if args.smoke:
         require_falling(runs)
 
 
-def read_settings(smoke: bool) -> dict:
-    settings = yaml.safe_load(SETTINGS.read_text())
+def read_settings(smoke: bool, file: Path = SETTINGS) -> dict:
+    settings = yaml.safe_load(file.read_text())
     changes = settings.pop("smoke")
     if smoke:
         for part, values in changes.items():

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import torch
 from diffusers import FluxTransformer2DModel
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sprites.text_encoder import WIDTH, TextEncoder
+from tools.comfy_server import ROOT
 from training.network.sequence import grid_ids
 
 from .flux_data import Batch, batch
@@ -35,6 +37,8 @@ def new_flux(settings: dict) -> FluxTransformer2DModel:
         if any(part in name for part in (".norm.linear", "norm1.linear", "norm1_context.linear", "norm_out")):
             nn.init.zeros_(parameter)
     nn.init.zeros_(flux.proj_out.weight)
+    if settings.get("start"):
+        flux.load_state_dict({n: t.float() for n, t in load_file(ROOT / settings["start"]).items()})
     silent = flux.time_text_embed.guidance_embedder.linear_2
     for parameter in silent.parameters():
         nn.init.zeros_(parameter)

@@ -12,7 +12,7 @@ from sprites.latents import latents_of
 from sprites.text_encoder import TextEncoder
 from training.network.batch import pack
 
-from .samples import diptychs, scenes
+from .samples import crowd_diptychs, crowds, diptychs, scenes
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,11 @@ def batch(settings: dict, encode: TextEncoder, number: int) -> Batch:
     mix = next(stage["mix"] for stage in settings["stages"] if number < stage["until"])
     shares = np.array([m["share"] for m in mix])
     kind = mix[rng.choice(len(mix), p=shares / shares.sum())]
+    of_scenes, of_diptychs = (crowds, crowd_diptychs) if settings.get("crowd") else (scenes, diptychs)
     if kind["subjects"] == "diptych":
-        source = diptychs(rng)
+        source = of_diptychs(rng)
     else:
-        source = scenes(rng, kind["slots"], kind["subjects"])
+        source = of_scenes(rng, kind["slots"], kind["subjects"])
     cells, parts, words = [], [], []
     while len(cells) < settings["batch"]:
         sample = next(source)

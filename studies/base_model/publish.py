@@ -11,10 +11,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from tools.comfy_server import ROOT
+
 from .loop import Run
 
 PAGE = "README.md"
-COMMAND = "make sprites-train"
 
 
 @dataclass(frozen=True)
@@ -42,15 +43,16 @@ def how_trained(run: Run, seed: int) -> str:
     )
 
 
-def write_page(folder: Path, made: list[Made]) -> None:
+def write_page(folder: Path, made: list[Made], settings: Path, command: str) -> None:
+    told, docs = (os.path.relpath(file, folder) for file in (settings, ROOT / "docs" / "sprites.md"))
     total = sum(m.file.stat().st_size for m in made) / 1e6
     lines = [
         "# The models of Sprites",
         "",
-        f"Made by `{COMMAND}` with the settings in [settings.yaml](../../studies/base_model/settings.yaml),",
+        f"Made by `{command}` with the settings in [{settings.name}]({told}),",
         "from seeds and from nothing else: every picture they learned from is drawn by `sprites/world/`. On",
         "another machine the same command gives weights as good as these, not the same bits.",
-        f"What they can do is measured in [docs/sprites.md](../../docs/sprites.md). Together {total:.1f} MB.",
+        f"What they can do is measured in [docs/sprites.md]({docs}). Together {total:.1f} MB.",
         "",
     ]
     for m in made:

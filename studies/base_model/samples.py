@@ -7,11 +7,12 @@ small base learns it too.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sprites.world.captions import caption, held_out_prompt
+from sprites.world.crowd import crowd, tell
 from sprites.world.places import PLACES, PLAIN
 from sprites.world.scene import PANEL, Placed, Scene, columns_for, pick_kinds, pick_scene, place_subjects
 from training.data.diptych import two_columns
@@ -64,3 +65,28 @@ def pick_panel(rng: np.random.Generator) -> Scene:
 def pick_place(rng: np.random.Generator) -> str:
     every = (*PLACES, PLAIN)
     return every[rng.integers(len(every))]
+
+
+def crowds(rng: np.random.Generator, slots: int, counts: list[int]) -> Iterator[Sample]:
+    while True:
+        scene = crowd(rng, counts[rng.integers(len(counts))], slots)
+        if not held_out_prompt(scene):
+            yield Sample(scene.cells(), scene.parts(), tell(rng, scene).words)
+
+
+def crowd_diptychs(rng: np.random.Generator, same: float = 0.5) -> Iterator[Sample]:
+    """As `diptychs`, with subjects that stand anywhere in their panels."""
+    while True:
+        left, right = (replace(crowd(rng, 1, PANEL), place=pick_place(rng)) for _ in range(2))
+        (one,), (other,) = left.subjects, right.subjects
+        first = tell(rng, left)
+        if again := rng.random() < same:
+            right = replace(right, subjects=(replace(other, kind=one.kind, identity=one.identity),))
+        second = tell(rng, right)
+        words = second.words
+        if again or other.kind == one.kind:
+            which = "the same" if again else "another"
+            words = words.replace(second.names[0], f"{which} {second.called[0]}")
+        cells = np.concatenate([left.cells(), right.cells()], 1)
+        parts = np.concatenate([left.parts(), right.parts()], 1)
+        yield Sample(cells, parts, two_columns(first.words, words))

@@ -70,7 +70,7 @@ def test_calls_of_the_static_rows_see_only_their_keys(owner):
     n = PAIR.target_length
     assert sizes[0] == (PAIR.prompt + PAIR.extra, PAIR.prompt + PAIR.extra + n)
     for subject in PAIR.subjects:
-        own = subject.text + subject.image[0] * subject.image[1]
+        own = subject.text + sum(h * w for h, w in subject.views)
         assert (own, own + n) in sizes
 
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from musar_attention import Box, assign, box_from_pixels, inside_boxes
+from musar_attention import Box, assign, box_from_pixels, inside_boxes, inside_masks
 
 targets = st.tuples(st.integers(1, 12), st.integers(1, 12))
 fractions = st.floats(0, 1)
@@ -135,3 +135,25 @@ def test_pixels_become_fractions_and_are_clipped(pixels, box):
 def test_nothing_of_the_canvas(pixels):
     with pytest.raises(ValueError, match="covers nothing of the 200 × 100 canvas"):
         box_from_pixels(*pixels, canvas=(200, 100))
+
+
+def covered(mask, target):
+    """The share of white under each token, every pixel cut into target's rows and columns; exact."""
+    fine = mask.repeat_interleave(target[0], 0).repeat_interleave(target[1], 1)
+    return [part.mean() for row in fine.chunk(target[0], 0) for part in row.chunk(target[1], 1)]
+
+
+@given(targets, st.tuples(st.integers(1, 9), st.integers(1, 9)), st.integers(0, 99))
+def test_a_token_is_inside_a_mask_by_the_half_that_is_white(target, size, seed):
+    mask = torch.rand(size, generator=torch.Generator().manual_seed(seed)).round(decimals=1).double()
+    shares = covered(mask, target)
+    assume(max(shares) > 0.5 and all(abs(share - 0.5) > 1e-4 for share in shares))
+    allowed = inside_masks([None, mask], target)
+    assert allowed.shape == (1, target[0] * target[1], 2) and allowed[..., 0].all()
+    assert allowed[0, :, 1].tolist() == [bool(share > 0.5) for share in shares]
+
+
+def test_a_small_mask_gets_the_token_it_fills_most():
+    mask = torch.zeros(8, 8)
+    mask[5, 2] = 1
+    assert inside_masks([mask], (2, 2))[0, :, 0].tolist() == [False, False, True, False]

@@ -28,12 +28,23 @@ def test_slices_cover_the_sequence_once_and_in_order(layout):
 def test_slices_have_the_sizes_asked_for(layout):
     rows, columns = layout.target
     sizes = [layout.prompt, *(s.text for s in layout.subjects), rows * columns]
-    sizes += [s.image[0] * s.image[1] for s in layout.subjects] + [layout.extra]
+    sizes += [sum(h * w for h, w in (s.image, *s.more)) for s in layout.subjects] + [layout.extra]
     assert [part.stop - part.start for part in parts(layout)] == sizes
     assert layout.length == sum(sizes)
     assert layout.text_length == layout.X.start == sum(sizes[: 1 + layout.count])
     assert layout.target_length == rows * columns
     assert layout.count == len(layout.subjects)
+
+
+@given(layouts())
+def test_views_cut_each_reference_in_order(layout):
+    cut = layout.views()
+    for i, subject in enumerate(layout.subjects):
+        own, cut = cut[: len(subject.views)], cut[len(subject.views) :]
+        assert [s.stop - s.start for s in own] == [h * w for h, w in subject.views]
+        tokens = [token for part in own for token in range(part.start, part.stop)]
+        assert tokens == list(range(layout.CI(i).start, layout.CI(i).stop))
+    assert not cut
 
 
 def test_example_of_the_design():

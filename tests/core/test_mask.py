@@ -16,7 +16,7 @@ def labels(layout):
         tokens += [("C", i)] * subject.text
     tokens += [("X", place) for place in range(layout.target[0] * layout.target[1])]
     for i, subject in enumerate(layout.subjects):
-        tokens += [("C", i)] * (subject.image[0] * subject.image[1])
+        tokens += [("C", i)] * sum(h * w for h, w in subject.views)
     return tokens + [("extra", None)] * layout.extra
 
 

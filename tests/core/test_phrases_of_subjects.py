@@ -80,3 +80,17 @@ def test_a_repeated_word_is_found_behind_what_is_taken():
 def test_one_piece_never_names_two_subjects():
     with pytest.raises(ValueError, match="part of another subject's phrase"):
         find_phrases(["▁dog-cat"], ["dog", "cat"])
+
+
+def test_several_phrases_all_call_one_subject():
+    pieces = "▁a ▁robot ▁and ▁a ▁cat . ▁it ▁waves , ▁the ▁machine"
+    assert spans(pieces, ["robot", "it", "machine"], "cat") == ((1, 6, 10), (4,))
+    assert spans(pieces, ["tin man", "machine"]) == ((10,),), "what the prompt lacks is left out"
+    assert spans("▁it ▁and ▁it", ["it"], ["it"]) == ((0,), (2,))
+    assert spans("▁it ▁and ▁it", ["it", "it"]) == ((0, 2),)
+
+
+def test_one_of_several_phrases_is_needed():
+    with pytest.raises(PhraseNotFound, match="The phrase 'man' is needed in the prompt") as error:
+        spans("▁a ▁cat", "cat", ["man", "robot"])
+    assert error.value.index == 1

@@ -62,7 +62,7 @@ def wanted(phrase):
     return "".join(char for char, _ in marked([(c, None) for char in phrase for c in folded(char)]))
 
 
-def slow(pieces, phrase):
+def slow(pieces, phrase, overlapping=False):
     """Every occurrence of the phrase, as the pieces its letters are in."""
     chars = []
     for i, piece in enumerate(pieces):
@@ -73,7 +73,8 @@ def slow(pieces, phrase):
     while sought != " " and (start := text.find(sought, start)) >= 0:
         stop = start + len(sought)
         found.append(tuple(sorted({piece for char, piece in chars[start:stop] if char != " "})))
-        start = stop - 1  # the blank behind one occurrence may be the blank before the next
+        # the blank behind one occurrence may be the blank before the next
+        start = start + 1 if overlapping else stop - 1
     return found
 
 
@@ -99,7 +100,7 @@ def choose(pieces, phrases):
     size = [(-len(text.split()), -len("".join(text.split()))) for text in map(wanted, phrases)]
     for k in sorted(range(len(phrases)), key=lambda k: (size[k], k)):
         taken = {piece for span in spans if span for piece in span}
-        free = [span for span in slow(pieces, phrases[k]) if not taken.intersection(span)]
+        free = [span for span in slow(pieces, phrases[k], overlapping=True) if not taken.intersection(span)]
         if not free:
             return None
         spans[k] = free[0]
