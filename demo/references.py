@@ -12,6 +12,8 @@ from sprites.world.scene import Scene, columns_for, pick_identity, place_subject
 
 FILES = {"cat.png": "cat", "robot.png": "robot", "ball.png": "ball", "cat_2.png": "cat"}
 SCENE = "scene.png"  # to start from
+VIEW = ("cat_view.png", "cat.png")  # another view of the same subject: it stands elsewhere
+REGIONS = ("region_1.png", "region_2.png")  # top left and bottom right, painted as the mask editor does
 
 
 def write_references(folder: Path, side: int = 64) -> list[Path]:
@@ -27,6 +29,13 @@ def write_references(folder: Path, side: int = 64) -> list[Path]:
         image = Image.fromarray(picture(reference(kind, identity)))
         files.append(folder / name)
         image.resize((side, side), Image.Resampling.NEAREST).save(files[-1])
+        if name == VIEW[1]:
+            view = Image.fromarray(picture(reference(kind, identity, 2, 2)))
+            view.resize((side, side), Image.Resampling.NEAREST).save(folder / VIEW[0])
+    for k, name in enumerate(REGIONS):
+        painted = np.full((128, 128, 4), 255, np.uint8)
+        painted[64 * k : 64 * (k + 1), 64 * k : 64 * (k + 1), 3] = 0
+        Image.fromarray(painted).save(folder / name)
     subjects = place_subjects(rng, ["cat", "robot"], 2)
     Image.fromarray(picture(Scene("on the beach", subjects, columns_for(2)).cells())).save(folder / SCENE)
     return files

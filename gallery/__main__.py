@@ -16,7 +16,8 @@ from tools.browser import Browser
 from tools.comfy_server import ROOT, ComfyServer, host_from_environment
 
 from . import subgraph
-from .graphs import Graph, every_graph
+from .graph import Graph
+from .graphs import every_graph
 from .on_sprites import with_sprites
 from .thumbnails import draw_thumbnail
 

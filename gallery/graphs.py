@@ -1,13 +1,9 @@
-"""What each shipped graph is: an API prompt, where its nodes stand, and a note for the reader."""
+"""What each shipped graph is, and a note for the reader."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
-from sprites.world.captions import names
-
-from .bases import KONTEXT, MUSAR, UNO, Base
+from .bases import KONTEXT, MUSAR, UNO
+from .graph import Graph, draw
 
 CAT, ROBOT, BALL = ("cat", "cat.png"), ("robot", "robot.png"), ("ball", "ball.png")
 SECOND_CAT = ("cat", "cat_2.png")
@@ -17,173 +13,77 @@ THREE = "a cat, a robot and a ball on the beach"
 SAME = "a cat and another cat on the beach"
 
 
-@dataclass
-class Graph:
-    name: str
-    prompt: dict[str, dict] = field(default_factory=dict)
-    columns: list[list[str]] = field(default_factory=list)  # ids, from left to right
-    notes: list[str] = field(default_factory=list)
-
-    def add(self, number: str, kind: str, title: str, column: int, **inputs: Any) -> list:
-        """The node's first output."""
-        self.prompt[number] = {"class_type": kind, "inputs": inputs, "_meta": {"title": title}}
-        while len(self.columns) <= column:
-            self.columns.append([])
-        self.columns[column].append(number)
-        return [number, 0]
-
-
-def draw(
-    name: str,
-    base: Base,
-    subjects: list[tuple[str, str]],
-    words: str,
-    batch: int = 1,
-    boxes: list[dict] | None = None,
-    start: str | None = None,
-    watched: bool = False,
-    seed: int = 1,
-) -> Graph:
-    """Every shipped graph is this one with a little more."""
-    g = Graph(name)
-    model = g.add("1", "UNETLoader", "Load Diffusion Model", 0, unet_name=base.model, weight_dtype="default")
-    if base.dual:
-        model = g.add(
-            "2",
-            "MusarDualLora",
-            "MUSAR Dual LoRA",
-            1,
-            model=model,
-            subject_lora=base.lora,
-            noise_lora="none",
-            subject_strength=1.0,
-            noise_strength=1.0,
-        )
-    elif base.lora:
-        model = g.add(
-            "2",
-            "LoraLoaderModelOnly",
-            "Load LoRA (reads references)",
-            1,
-            model=model,
-            lora_name=base.lora,
-            strength_model=1.0,
-        )
-    routing = {"static": base.dual, "dynamic": True, "start_percent": 0.0, "end_percent": 1.0}
-    routing |= {"start_block": 0, "end_block": 1000, "accumulate": True, "leak": watched}
-    routing |= {"evidence": "centred", "settings": "as the conditioning says"}
-    model = g.add("3", "MusarRouting", "MUSAR Routing", 2, model=model, **routing)
-    clip = g.add(
-        "4",
-        "DualCLIPLoader",
-        "DualCLIPLoader",
-        0,
-        clip_name1="clip_l.safetensors",
-        clip_name2="t5xxl_fp16.safetensors",
-        type="flux",
-        device="default",
+def _regions() -> Graph:
+    g = draw("regions_uno", UNO, [CAT, ROBOT], TWO)
+    for k, kind in enumerate(("cat", "robot"), 1):
+        g.add(f"{k}2", "LoadImage", f"Region: {kind}", 0, image=f"region_{k}.png")
+        g.prompt[f"{k}1"]["inputs"]["region"] = [f"{k}2", 1]
+    g.notes.append(
+        "Where each subject may be, painted: open a picture as large as the result in each *Region* node, "
+        "and paint over the subject's part in the mask editor. Subjects without a region may be anywhere."
     )
-    vae = g.add("5", "VAELoader", "Load VAE", 0, vae_name="ae.safetensors")
-    wired, prompts = {}, names([phrase for phrase, _ in subjects]) if base.dual else [""] * len(subjects)
-    for k, ((phrase, file), condition_prompt) in enumerate(zip(subjects, prompts), 1):
-        image = g.add(f"{k}0", "LoadImage", f"Reference: {phrase}", 0, image=file)
-        wired[f"subjects.subject_{k}"] = g.add(
-            f"{k}1",
-            "MusarSubject",
-            f"Subject: {phrase}",
-            1,
-            image=image,
-            prompt=condition_prompt,
-            phrase=phrase,
-            strength=1.0,
-        )
-    placed = {}
-    if boxes:
-        g.add(
-            "60",
-            "CreateBoundingBoxes",
-            "Where each subject may be",
-            1,
-            width=base.side,
-            height=base.side,
-            editor_state={"__value__": boxes},  # the host takes a bare list of two for a link
-            last_incoming={"__value__": []},
-        )
-        placed = {"boxes": ["60", 1]}
-    positive = g.add(
-        "6",
-        "MusarConditioning",
-        "MUSAR Conditioning",
-        2,
-        clip=clip,
-        vae=vae,
-        prompt=words,
-        **wired,
-        reference_size=base.reference_size,
-        positions=base.positions,
-        guidance=base.guidance,
-        **placed,
-        canvas_width=0,
-        canvas_height=0,
-        places=0,
-        preset=base.preset,
-    )
-    negative = g.add("7", "ConditioningZeroOut", "Negative (unused at CFG 1)", 3, conditioning=positive)
-    latent, denoise = _start(g, base, vae, batch, start)
-    samples = g.add(
-        "9",
-        "KSampler",
-        "KSampler",
-        4,
-        model=model,
-        positive=positive,
-        negative=negative,
-        latent_image=latent,
-        seed=seed,
-        steps=base.steps,
-        cfg=1.0,
-        sampler_name="euler",
-        scheduler="simple",
-        denoise=denoise,
-    )
-    picture = g.add("80", "VAEDecode", "VAE Decode", 4, samples=samples, vae=vae)
-    g.add("81", "SaveImage", "Save Image", 5, images=picture, filename_prefix=f"musar/{name}")
-    if watched:
-        g.add(
-            "90",
-            "MusarRoutingPreview",
-            "MUSAR Routing Preview",
-            5,
-            model=model,
-            samples=samples,
-            image=picture,
-        )
-        for output, (number, what) in enumerate((("91", "map"), ("92", "affinity"), ("93", "leak"))):
-            g.add(
-                number,
-                "SaveImage",
-                f"Save {what}",
-                6,
-                images=["90", output],
-                filename_prefix=f"musar/{name}_{what}",
-            )
-    g.notes = [base.note]
     return g
 
 
-def _start(g: Graph, base: Base, vae: list, batch: int, picture: str | None) -> tuple[list, float]:
-    """Where sampling starts from: nothing, or a picture."""
-    if picture is None:
-        size = {"width": base.side, "height": base.side, "batch_size": batch}
-        return g.add("8", "EmptySD3LatentImage", "Picture size", 3, **size), 1.0
-    image = g.add("70", "LoadImage", "Picture to start from", 2, image=picture)
-    return g.add("71", "VAEEncode", "VAE Encode", 3, pixels=image, vae=vae), 0.85
+def _views() -> Graph:
+    g = draw("several_views_uno", UNO, [CAT, ROBOT], TWO)
+    g.add("12", "LoadImage", "Reference: cat, another view", 0, image="cat_view.png")
+    both = {"images.image0": ["10", 0], "images.image1": ["12", 0]}
+    g.prompt["11"]["inputs"]["image"] = g.add("13", "BatchImagesNode", "Views of the cat", 1, **both)
+    g.notes.append(
+        "A batch of pictures is several views of one subject: the cat's two here. Of other sizes, "
+        "Batch Images crops the later ones to the first's."
+    )
+    return g
 
 
-def _box(x: int, y: int, width: int, height: int, words: str) -> dict:
-    """As Create Bounding Boxes keeps it: in pixels of its canvas."""
-    about = {"type": "obj", "text": "", "desc": words, "palette": []}
-    return {"x": x, "y": y, "width": width, "height": height, "metadata": about}
+def _refined() -> Graph:
+    """Draw, then draw each subject's own part anew, with its reference alone."""
+    subjects = [CAT, ROBOT]
+    g = draw("refine_each_subject_uno", UNO, subjects, TWO)
+    g.add(
+        "90",
+        "MusarRoutingPreview",
+        "Whose part is whose",
+        5,
+        model=["3", 0],
+        samples=["9", 0],
+        image=["80", 0],
+    )
+    masks = g.add("91", "MaskToImage", "Masks as pictures", 5, mask=["90", 3])
+    model = g.add("92", "MusarRouting", "MUSAR Routing (second passes)", 2, **g.routing)
+    last = ["9", 0]
+    for k, (kind, _) in enumerate(subjects, 1):
+        n, column = f"{9 + k}", 4 + 2 * k
+        own = f"subjects.subject_{k}"
+        positive = {
+            name: value
+            for name, value in g.prompt["6"]["inputs"].items()
+            if not name.startswith("subjects.") or name == own
+        }
+        words = g.add(f"{n}0", "MusarConditioning", f"The {kind}'s reference alone", column, **positive)
+        nothing = g.add(
+            f"{n}1", "ConditioningZeroOut", "Negative (unused at CFG 1)", column, conditioning=words
+        )
+        part = g.add(
+            f"{n}2", "ImageFromBatch", f"Mask of the {kind}", column, image=masks, batch_index=k - 1, length=1
+        )
+        part = g.add(f"{n}3", "ImageToMask", "As a mask", column + 1, image=part, channel="red")
+        part = g.add(
+            f"{n}4", "SetLatentNoiseMask", f"Only the {kind}'s part", column + 1, samples=last, mask=part
+        )
+        again = dict(g.prompt["9"]["inputs"], model=model, positive=words, negative=nothing, denoise=0.5)
+        again["latent_image"] = part
+        last = g.add(f"{n}5", "KSampler", f"KSampler: {kind}", column + 1, **again)
+    g.prompt["81"]["inputs"]["images"] = g.add("83", "VAEDecode", "VAE Decode", 9, samples=last, vae=["5", 0])
+    g.columns[5].remove("81")
+    g.columns[9].append("81")
+    g.notes.append(
+        "Draws the picture, asks MUSAR Routing Preview for each subject's mask, and draws each part anew "
+        "with its own reference alone: `denoise` of the later samplers says how much. The second passes "
+        "have a MUSAR Routing of their own, so that the preview still finds the first pass."
+    )
+    return g
 
 
 def every_graph() -> list[Graph]:
@@ -223,4 +123,10 @@ def every_graph() -> list[Graph]:
     )
     four = draw("batch_of_four_uno", UNO, pair, TWO, batch=4)
     four.notes.append("Four pictures at once: each has owners of its own. `batch_size` says how many.")
-    return [*graphs, placed, watched, repaint, four]
+    return [*graphs, placed, _regions(), _views(), watched, repaint, _refined(), four]
+
+
+def _box(x: int, y: int, width: int, height: int, words: str) -> dict:
+    """As Create Bounding Boxes keeps it: in pixels of its canvas."""
+    about = {"type": "obj", "text": "", "desc": words, "palette": []}
+    return {"x": x, "y": y, "width": width, "height": height, "metadata": about}

@@ -10,7 +10,8 @@ from playwright.sync_api import Page
 from tools.comfy_server import ROOT
 
 from .bases import UNO
-from .graphs import CAT, ROBOT, TWO, Graph, draw
+from .graph import Graph, draw
+from .graphs import CAT, ROBOT, TWO
 
 NAME = "MUSAR two references"  # the frontend shows the file's name
 FILE = ROOT / "subgraphs" / f"{NAME}.json"

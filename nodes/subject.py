@@ -1,11 +1,11 @@
-"""MUSAR Subject: a reference image and the words that go with it."""
+"""MUSAR Subject: reference images and the words that go with them."""
 
 from __future__ import annotations
 
 from comfy_api.latest import io
 from torch import Tensor
 
-from .host.images import cut_out
+from .host.images import cut_out, region_of
 from .host.plan import Subject
 
 SubjectType = io.Custom("MUSAR_SUBJECT")
@@ -22,7 +22,10 @@ class MusarSubject(io.ComfyNode):
             "by which the prompt names it.",
             search_aliases=["reference subject", "subject reference", "multi subject", "UNO", "ip adapter"],
             inputs=[
-                io.Image.Input("image", tooltip="The reference: one picture of the subject."),
+                io.Image.Input(
+                    "image",
+                    tooltip="The reference: a picture of the subject. A batch is several views of it.",
+                ),
                 io.String.Input(
                     "prompt",
                     default="",
@@ -34,7 +37,8 @@ class MusarSubject(io.ComfyNode):
                     "phrase",
                     default="",
                     tooltip="The words that name this subject in the main prompt, such as 'robot'. "
-                    "Empty = the condition prompt, word for word.",
+                    "Several, with | between them, all call it where the prompt has them: "
+                    "'robot | it | the machine'. Empty = the condition prompt, word for word.",
                 ),
                 io.Float.Input(
                     "strength",
@@ -51,6 +55,12 @@ class MusarSubject(io.ComfyNode):
                     tooltip="White is the subject; the rest of the reference becomes plain white. "
                     "Paint it in the mask editor, or invert the mask of a cut-out PNG.",
                 ),
+                io.Mask.Input(
+                    "region",
+                    optional=True,
+                    tooltip="Where the subject may be in the picture: white, on a mask laid over all of it. "
+                    "Beside a box, it is where both allow. Needs dynamic routing.",
+                ),
             ],
             outputs=[SubjectType.Output(display_name="subject", tooltip="Goes into MUSAR Conditioning.")],
         )
@@ -63,13 +73,15 @@ class MusarSubject(io.ComfyNode):
         phrase: str = "",
         strength: float = 1.0,
         mask: Tensor | None = None,
+        region: Tensor | None = None,
     ) -> io.NodeOutput:
         if not 0 <= strength <= 1:
             raise ValueError(f"strength is {strength:g}; it goes from 0 (left out) to 1 (full).")
-        named = phrase.strip() or prompt.strip()
-        if not named:
+        phrases = tuple(part for part in map(str.strip, phrase.split("|")) if part) or (prompt.strip(),)
+        if not phrases[0]:
             raise ValueError(
                 "phrase and prompt are both empty. Write into phrase the words that name this "
                 "subject in the main prompt, such as 'robot'."
             )
-        return io.NodeOutput(Subject(cut_out(image, mask), prompt.strip(), named, float(strength)))
+        image = cut_out(image, mask)
+        return io.NodeOutput(Subject(image, prompt.strip(), phrases, float(strength), region_of(region)))

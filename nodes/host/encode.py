@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import comfy.utils
 import torch
 from comfy.sd import CLIP, VAE
@@ -49,18 +51,21 @@ def plan_subjects(
     progress = comfy.utils.ProgressBar(len(subjects))
     for (name, subject), span in zip(subjects.items(), spans):
         if subject.strength > 0:
-            image = fit_reference(subject.image, reference_size, family.token)
-            latent = _encode_reference(vae, image, family, name)
+            images = fit_reference(subject.image, reference_size, family.token)
+            views = [_encode_reference(vae, image, family, name) for image in images.split(1)]
             texts = _encode_condition_prompt(clip, family, subject.prompt) if subject.prompt else []
             texts = texts or [None] * len(conditioning)
-            size = family.tokens_of(*latent.shape[-2:])
-            planned.append(
-                [
-                    PlannedSubject(subject.phrase, size, span, text, subject.strength, boxes.get(name))
-                    for text in texts
-                ]
+            first = PlannedSubject(
+                subject.phrases[0],
+                tuple(family.tokens_of(*view.shape[-2:]) for view in views),
+                span,
+                None,
+                subject.strength,
+                boxes.get(name),
+                subject.region,
             )
-            latents.append(latent)
+            planned.append([replace(first, text=text) for text in texts])
+            latents += views
         progress.update(1)
     if not planned:
         return conditioning
@@ -86,7 +91,7 @@ def _find_phrases(
             "name every subject by its phrase."
         )
     pieces = family.text.pieces(clip, _encoded(stream, width))
-    phrases = [_as_read(clip, family, subject.phrase) for subject in subjects.values()]
+    phrases = [_as_read(clip, family, subject.phrases) for subject in subjects.values()]
     try:
         return find_phrases(pieces, phrases)
     except PhraseNotFound as error:
@@ -102,10 +107,10 @@ def _encoded(stream: list, width: int) -> list:
     return [t for t in stream if not isinstance(t[0], Tensor) or t[0].shape[-1] == width]
 
 
-def _as_read(clip: CLIP, family: Family, phrase: str) -> str:
-    """The phrase as the tokenizer reads it: '(robot:1.2)' -> 'robot', unknown letters marked."""
-    pieces = family.text.pieces(clip, family.text.stream(clip.tokenize(phrase)))
-    return "".join(map(piece_text, pieces)).strip()
+def _as_read(clip: CLIP, family: Family, phrases: tuple[str, ...]) -> list[str]:
+    """Phrases as the tokenizer reads them: '(robot:1.2)' -> 'robot', unknown letters marked."""
+    tokens = (family.text.stream(clip.tokenize(phrase)) for phrase in phrases)
+    return ["".join(map(piece_text, family.text.pieces(clip, stream))).strip() for stream in tokens]
 
 
 def _encode_condition_prompt(clip: CLIP, family: Family, text: str) -> list[Tensor]:

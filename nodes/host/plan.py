@@ -16,10 +16,11 @@ from .families import Family, Preset
 class Subject:
     """What a MUSAR_SUBJECT socket carries."""
 
-    image: Tensor  # [1,H,W,3], 0 … 1
+    image: Tensor  # [views,H,W,3], 0 … 1
     prompt: str  # the condition prompt, may be empty
-    phrase: str
+    phrases: tuple[str, ...]  # all that may name it; the prompt has one of them at least
     strength: float
+    region: Tensor | None = None  # [H,W], 0 … 1, over the whole picture: where it may be
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,18 @@ class Placement:
 
 @dataclass(frozen=True, eq=False)
 class PlannedSubject:
-    name: str  # its phrase
-    image: tuple[int, int]  # rows and columns of tokens of its reference
+    name: str  # its first phrase
+    views: tuple[tuple[int, int], ...]  # rows and columns of tokens of each of its references
     phrase: tuple[int, ...]  # indices into T
     text: Tensor | None  # the condition prompt's embeddings [1,·,context]; None = no prompt
     strength: float
     box: PixelBox | None
+    region: Tensor | None = None
+
+    @property
+    def bound(self) -> bool:
+        """May it be in a part of the picture only?"""
+        return self.box is not None or self.region is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +71,11 @@ class Plan:
     subjects: tuple[PlannedSubject, ...]
     placement: Placement
     cropped: bool = False  # the sampler runs it on an area of the picture only
+
+    @property
+    def views(self) -> list[tuple[int, int]]:
+        """Of all subjects, in a row: as the reference latents are."""
+        return [view for subject in self.subjects for view in subject.views]
 
 
 class PlanCond(comfy.conds.CONDConstant):

@@ -18,6 +18,7 @@ from ...musar_attention import (
     assign,
     evidence,
     inside_boxes,
+    inside_masks,
     phrase_weights,
     reference_ids,
     reference_marks,
@@ -37,11 +38,29 @@ log = logging.getLogger("musar")
 def lay_out(plan: Plan, x: Tensor, context: Tensor, references: list[Tensor]) -> TokenLayout:
     """The layout of this call; references beyond the plan's are `extra`."""
     subjects = tuple(
-        SubjectTokens(s.image, s.phrase, 0 if s.text is None else s.text.shape[1]) for s in plan.subjects
+        SubjectTokens(s.views[0], s.phrase, 0 if s.text is None else s.text.shape[1], s.views[1:])
+        for s in plan.subjects
     )
-    native = (plan.family.tokens_of(*latent.shape[-2:]) for latent in references[len(subjects) :])
+    native = (plan.family.tokens_of(*latent.shape[-2:]) for latent in references[len(plan.views) :])
     target = plan.family.tokens_of(*x.shape[-2:])
     return TokenLayout(context.shape[1], target, subjects, sum(h * w for h, w in native))
+
+
+def inside(plan: Plan, x: Tensor, target: tuple[int, int]) -> Tensor:
+    """bool [1,n,c]: where boxes and regions let each subject be."""
+    cell, subjects = plan.family.cell, plan.subjects
+    picture = (x.shape[-1] * cell, x.shape[-2] * cell)
+    try:
+        boxes = [s.box.on(picture) if s.box else None for s in subjects]
+    except ValueError as error:
+        raise ValueError(f"boxes: {error}. {OFF_CANVAS}") from None
+    allowed = inside_boxes(boxes, target) & inside_masks([s.region for s in subjects], target)
+    for k in (~allowed.any(1)[0]).nonzero().flatten().tolist():
+        raise ValueError(
+            f"The box and the region of the subject {subjects[k].name!r} have nothing in common, so it may "
+            "be nowhere. Move the box, paint over it, or take one of them away."
+        )
+    return allowed.to(x.device)
 
 
 class RoutedCall:
@@ -73,14 +92,8 @@ class RoutedCall:
     def _allowed(self, x: Tensor, context: Tensor) -> Tensor | None:
         """bool [B|1,n,c], None = every subject may own every token."""
         allowed = None
-        if any(s.box for s in self.plan.subjects):
-            cell = self.plan.family.cell
-            picture = (x.shape[-1] * cell, x.shape[-2] * cell)
-            try:
-                boxes = [s.box.on(picture) if s.box else None for s in self.plan.subjects]
-            except ValueError as error:
-                raise ValueError(f"boxes: {error}. {OFF_CANVAS}") from None
-            allowed = inside_boxes(boxes, self.layout.target).to(x.device)
+        if any(s.bound for s in self.plan.subjects):
+            allowed = inside(self.plan, x, self.layout.target)
         silent = (context == 0).flatten(1).all(1)  # ConditioningZeroOut leaves the plan with no words
         if silent.any():
             speaking = ~silent[:, None, None].expand(-1, self.layout.target_length, self.layout.count)
@@ -100,8 +113,7 @@ class RoutedCall:
             )
         ids = args["img_ids"].clone()
         begin = layout.X.start  # img_ids has no text in front
-        spans = [layout.CI(i) for i in range(layout.count)]
-        spans = [slice(s.start - begin, s.stop - begin) for s in spans]
+        spans = [slice(s.start - begin, s.stop - begin) for s in layout.views()]
         target = ids[:, : layout.target_length]
         lie = self.plan.placement
         placed = reference_ids(target, [ids[:, s] for s in spans], lie.positions, lie.places)

@@ -89,10 +89,10 @@ class Routing:
                 f"Connect MUSAR Conditioning to the text encoder and the VAE of {self.family.name}."
             )
         found = [self.family.tokens_of(*latent.shape[-2:]) for latent in references]
-        if found[: len(plan.subjects)] != [s.image for s in plan.subjects]:
+        if found[: len(plan.views)] != plan.views:
             raise ValueError(
-                f"The conditioning plans {len(plan.subjects)} subjects but carries {len(found)} "
-                "references, or others. A node after MUSAR Conditioning replaced its reference "
+                f"The conditioning plans {len(plan.views)} references but carries {len(found)}, "
+                "or others. A node after MUSAR Conditioning replaced its reference "
                 "latents: remove that node."
             )
         if x.shape[1] != references[0].shape[1]:
@@ -103,16 +103,16 @@ class Routing:
             )
         if method in self.family.unusable_methods:
             raise ValueError(self.family.unusable_methods[method])
-        boxed = any(s.box for s in plan.subjects)
+        boxed = any(s.bound for s in plan.subjects)
         if boxed and plan.cropped:
             raise ValueError(
-                "The conditioning has boxes and is set to an area of the picture (Conditioning Set "
-                "Area, or Set Mask with mask bounds): boxes are measured on the whole picture. Use "
-                "one or the other."
+                "The conditioning has boxes or regions and is set to an area of the picture (Conditioning "
+                "Set Area, or Set Mask with mask bounds): they are measured on the whole picture. Use one or "
+                "the other."
             )
         if not self.settings.dynamic and (boxed or any(s.strength < 1 for s in plan.subjects)):
             raise ValueError(
-                "Boxes and strengths below 1 say which parts of the picture belong to a subject, and "
-                "only dynamic routing gives them out. Turn dynamic on in MUSAR Routing (add the "
-                "node where there is none), or take boxes and strengths away."
+                "Boxes, regions and strengths below 1 say which parts of the picture belong to a subject, "
+                "and only dynamic routing gives them out. Turn dynamic on in MUSAR Routing (add the "
+                "node where there is none), or take boxes, regions and strengths away."
             )

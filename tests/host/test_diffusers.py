@@ -78,7 +78,7 @@ def trainer_velocity(trained, hosted, new_lora):
         subjects = plan.subjects if plan else ()
         inside = hosted.model.process_latent_in
         conditions = [
-            Condition(pack(inside(latent)), s.image, s.text, s.phrase)
+            Condition(pack(inside(latent)), s.views[0], s.text, s.phrase)
             for latent, s in zip(values.get("reference_latents", ()), subjects)
         ]
         joint = join(context, TARGET, conditions)

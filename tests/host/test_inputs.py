@@ -32,9 +32,40 @@ def test_tiny_image(subject, picture):
         subject(picture(1, 1))
 
 
-def test_several_images(subject):
-    with pytest.raises(ValueError, match="holds 3 pictures"):
-        subject(torch.rand(3, 64, 64, 3))
+def test_more_views_than_anybody_wants(subject):
+    with pytest.raises(ValueError, match="holds 17 pictures; a subject takes from 1 to 16"):
+        subject(torch.rand(17, 64, 64, 3))
+
+
+def test_masks_of_several_views(subject):
+    views, half = torch.rand(3, 64, 64, 3), torch.zeros(1, 64, 64)
+    half[:, :32] = 1
+    for_all = subject(views, mask=half).image
+    assert torch.equal(for_all[:, :32], views[:, :32]) and (for_all[:, 32:] == 1).all()
+    each = subject(views, mask=torch.cat([half, 1 - half, half])).image
+    assert (each[1, :32] == 1).all() and torch.equal(each[1, 32:], views[1, 32:])
+    with pytest.raises(ValueError, match="mask holds 2 masks and image 3 pictures"):
+        subject(views, mask=half.repeat(2, 1, 1))
+    with pytest.raises(ValueError, match=r"leave nothing of image \(picture 2\)"):
+        subject(views, mask=torch.cat([half, 0 * half, half]))
+
+
+@pytest.mark.parametrize(
+    "region, says",
+    (
+        (torch.zeros(1, 64, 64), "region is black all over"),
+        (torch.rand(3, 64, 64), "region holds 3 masks; a subject has one"),
+        (torch.full((1, 8, 8), float("nan")), "region holds values that are not numbers"),
+    ),
+)
+def test_regions(subject, region, says):
+    with pytest.raises(ValueError, match=says):
+        subject(region=region)
+
+
+def test_several_phrases(subject):
+    assert subject(phrase="robot | it |the machine").phrases == ("robot", "it", "the machine")
+    assert subject(phrase=" | ", prompt="a|b").phrases == ("a|b",)
 
 
 def test_image_that_is_not_numbers(subject):

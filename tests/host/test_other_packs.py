@@ -78,7 +78,7 @@ def test_lost_references_are_an_error(flux, route, sample, subjects):
     lost = node_helpers.conditioning_set_values(
         subjects, {"reference_latents": subjects[0][1]["reference_latents"][:1]}
     )
-    with pytest.raises(ValueError, match="plans 2 subjects but carries 1 references, or others"):
+    with pytest.raises(ValueError, match="plans 2 references but carries 1, or others"):
         sample(route(flux), lost)
 
 
