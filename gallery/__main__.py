@@ -1,4 +1,4 @@
-"""`make workflows`: the shipped graphs and the subgraph, in API form and in the form that ComfyUI opens,
+"""`make workflows`: the shipped graphs and subgraphs, in API form and in the form that ComfyUI opens,
 from one source.
 
 The second form is made by ComfyUI's own frontend in a browser: it knows how its nodes are written.
@@ -71,8 +71,11 @@ def main() -> None:
         with Browser(f"http://{server.address}") as browser:
             for graph in every_graph():
                 (FOLDER / f"{graph.name}.json").write_text(laid_out(graph, browser.page) + "\n")
-            laid_out(subgraph.graph(), browser.page)
-            subgraph.write_subgraph(browser.page)
+            for ready in subgraph.EVERY:
+                browser.page.context.close()
+                browser.open()  # a new page: widgets on a node's face remember those of the last graph
+                laid_out(ready.graph, browser.page)
+                subgraph.write_subgraph(ready, browser.page)
         for graph in every_graph():
             (FOLDER / f"{graph.name}.jpg").write_bytes(draw_thumbnail(server, graph.prompt))
             print(f"workflows/{graph.name}: {len(graph.prompt)} nodes")

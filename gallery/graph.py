@@ -66,7 +66,7 @@ def draw(
     routing: dict[str, Any] = {"static": base.dual, "dynamic": True, "start_percent": 0.0, "end_percent": 1.0}
     routing |= {"start_block": 0, "end_block": 1000, "accumulate": True, "leak": watched}
     routing |= {"evidence": "centred", "settings": "as the conditioning says"}
-    g.routing = routing | {"model": model}
+    g.routing = {"model": model} | routing
     model = g.add("3", "MusarRouting", "MUSAR Routing", 2, **g.routing)
     clip = g.add(
         "4",

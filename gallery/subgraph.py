@@ -1,46 +1,93 @@
-"""The ready-made subgraph: a shipped graph whose middle is one node, made by ComfyUI's own frontend."""
+"""The ready-made subgraphs: shipped graphs whose middle is one node, made by ComfyUI's own frontend."""
 
 from __future__ import annotations
 
 import re
 import uuid
+from dataclasses import dataclass
+from pathlib import Path
 
 from playwright.sync_api import Page
 
 from tools.comfy_server import ROOT
 
-from .bases import UNO
+from .bases import MUSAR, UNO, Base
 from .graph import Graph, draw
-from .graphs import CAT, ROBOT, TWO
+from .graphs import BALL, CAT, ROBOT, THREE, TWO
 
-NAME = "MUSAR two references"  # the frontend shows the file's name
-FILE = ROOT / "subgraphs" / f"{NAME}.json"
 CATEGORY = "MUSAR"
-DESCRIPTION = (
-    "Two references in one picture. Connect a FLUX model that reads references, its text encoder and VAE, "
-    "and two pictures; write the prompt and the word in it that names each of them."
+
+
+@dataclass(frozen=True)
+class Ready:
+    """One subgraph."""
+
+    name: str  # of its file, which is what the frontend shows; its search looks at 32 letters at most
+    base: Base
+    subjects: tuple[tuple[str, str], ...]
+    words: str
+
+    @property
+    def file(self) -> Path:
+        return ROOT / "subgraphs" / f"{self.name}.json"
+
+    @property
+    def graph(self) -> Graph:
+        return draw(self.name, self.base, list(self.subjects), self.words)
+
+    @property
+    def description(self) -> str:
+        count = {2: "Two", 3: "Three"}[len(self.subjects)]
+        if self.base.dual:
+            model = "a FLUX model, its text encoder and VAE"
+            choose = "choose the MUSAR dual LoRA, write the prompt, "
+        else:
+            model = "a FLUX model that reads references, its text encoder and VAE"
+            choose = "write the prompt "
+        return (
+            f"{count} references in one picture. Connect {model}, and {count.lower()} pictures; {choose}and "
+            "the word in it that names each of them."
+        )
+
+    @property
+    def outside(self) -> list[str]:
+        """Nodes that stay out of it: loaders."""
+        pictures = [f"{k}0" for k in range(1, len(self.subjects) + 1)]
+        return ["1", "4", "5", *pictures, *([] if self.base.dual else ["2"])]
+
+    @property
+    def face(self) -> dict[str, list[str]]:
+        """Name on the node's face: what it stands for inside."""
+        every = range(1, len(self.subjects) + 1)
+        lora = {"dual_lora": ["2 subject_lora"]} if self.base.dual else {}
+        prompts = {f"condition_prompt_{k}": [f"{k}1 prompt"] for k in every} if self.base.dual else {}
+        return {
+            "model": ["2 model" if self.base.dual else "3 model"],
+            "clip": ["6 clip"],
+            "vae": ["6 vae", "80 vae"],
+            **{f"image_{k}": [f"{k}1 image"] for k in every},
+            **lora,
+            "prompt": ["6 prompt"],
+            **{f"phrase_{k}": [f"{k}1 phrase"] for k in every},
+            **prompts,
+            "width": ["8 width"],
+            "height": ["8 height"],
+            "seed": ["9 seed"],
+            "steps": ["9 steps"],
+            "sampler_name": ["9 sampler_name"],
+            "scheduler": ["9 scheduler"],
+            "guidance": ["6 guidance"],
+            "reference_size": ["6 reference_size"],
+            "preset": ["6 preset"],
+            "dynamic": ["3 dynamic"],
+        }
+
+
+EVERY = (
+    Ready("MUSAR two references", UNO, (CAT, ROBOT), TWO),
+    Ready("MUSAR three references", UNO, (CAT, ROBOT, BALL), THREE),
+    Ready("MUSAR dual LoRA two references", MUSAR, (CAT, ROBOT), TWO),
 )
-OUTSIDE = ("1", "2", "4", "5", "10", "20")  # loaders
-FACE = {  # name on the node's face: what it stands for inside
-    "model": ["3 model"],
-    "clip": ["6 clip"],
-    "vae": ["6 vae", "80 vae"],
-    "image_1": ["11 image"],
-    "image_2": ["21 image"],
-    "prompt": ["6 prompt"],
-    "phrase_1": ["11 phrase"],
-    "phrase_2": ["21 phrase"],
-    "width": ["8 width"],
-    "height": ["8 height"],
-    "seed": ["9 seed"],
-    "steps": ["9 steps"],
-    "sampler_name": ["9 sampler_name"],
-    "scheduler": ["9 scheduler"],
-    "guidance": ["6 guidance"],
-    "reference_size": ["6 reference_size"],
-    "preset": ["6 preset"],
-    "dynamic": ["3 dynamic"],
-}
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 PACK = """([outside, face, name, about]) => {
@@ -69,14 +116,10 @@ PACK = """([outside, face, name, about]) => {
 }"""
 
 
-def graph() -> Graph:
-    return draw("two_references", UNO, [CAT, ROBOT], TWO)
-
-
-def write_subgraph(page: Page) -> None:
-    """The page shows `graph()`; afterwards the one node."""
-    about = {"BlueprintCategory": CATEGORY, "BlueprintDescription": DESCRIPTION}
-    text = page.evaluate(PACK, [list(OUTSIDE), FACE, NAME, about]) + "\n"
+def write_subgraph(ready: Ready, page: Page) -> None:
+    """The page shows its graph; afterwards the one node."""
+    about = {"BlueprintCategory": CATEGORY, "BlueprintDescription": ready.description}
+    text = page.evaluate(PACK, [ready.outside, ready.face, ready.name, about]) + "\n"
     for k, found in enumerate(dict.fromkeys(UUID.findall(text))):  # the same file every time
-        text = text.replace(found, str(uuid.uuid5(uuid.NAMESPACE_OID, f"{NAME} {k}")))
-    FILE.write_text(text)
+        text = text.replace(found, str(uuid.uuid5(uuid.NAMESPACE_OID, f"{ready.name} {k}")))
+    ready.file.write_text(text)
