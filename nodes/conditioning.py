@@ -122,7 +122,7 @@ class MusarConditioning(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **kwargs: Any) -> str:
-        return notice.said_in_queue(kwargs.get("preset", BY_HAND))
+        return notice.said_in_queue(kwargs.get("positions", "diagonal"), kwargs.get("preset", BY_HAND))
 
     @classmethod
     def execute(
@@ -157,4 +157,5 @@ class MusarConditioning(io.ComfyNode):
             conditioning, clip, vae, prompt, family, stream, wired, placed, reference_size, placement
         )
         seen = sum(subject.strength > 0 for subject in wired.values())
-        return io.NodeOutput(conditioning, ui=notice.show_status(cls.hidden, seen, chosen) if seen else None)
+        told = notice.show_status(cls.hidden, seen, placement.positions, chosen) if seen else None
+        return io.NodeOutput(conditioning, ui=told)

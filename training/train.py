@@ -113,10 +113,26 @@ def export(trainer: Trainer, file: Path) -> None:
     with trainer.averaged():
         state = {n: t.to(torch.bfloat16).cpu() for n, t in lora.exported().items()}
     base = str(trainer.config["base"]).rsplit("/", 1)[-1]
-    facts = metadata(lora, base, trainer.step, trainer.seconds)
+    facts = metadata(lora, base, trainer.step, trainer.seconds, trained_as(trainer.config))
     part = file.with_suffix(".part")
     save_file(state, part, facts)
     part.replace(file)
+
+
+def trained_as(config: dict) -> dict:
+    """What a graph should do likewise, and what it learned from."""
+    variant, wiring = Variant(**config["variant"]), Wiring(**config["wiring"])
+    return {
+        "static": variant.static,
+        "dynamic": variant.dynamic,
+        "accumulate": variant.accumulate,
+        "evidence": variant.rule,
+        "positions": wiring.positions,
+        "places": wiring.places,
+        "guidance": wiring.guidance,
+        "condition_prompts": config["condition_prompts"],
+        "data": config["data"]["kind"],
+    }
 
 
 if __name__ == "__main__":

@@ -72,15 +72,6 @@ def read_branches(
     ]
 
 
-def is_dual(path: Path) -> bool:
-    """Does the file say that it was trained as a dual LoRA? What cannot be read says nothing."""
-    try:
-        with safe_open(path, "pt") as file:
-            return FORMAT in (file.metadata() or {})
-    except (SafetensorError, OSError):
-        return False
-
-
 def read_file(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file; ValueError says what is wrong with it."""
     name = path.name

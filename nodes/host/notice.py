@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import folder_paths
 from comfy_api.latest import io
@@ -12,9 +13,9 @@ from comfy_execution.utils import get_executing_context
 from server import PromptServer
 
 from .families import FAMILIES, Preset
-from .lora_files import is_dual
+from .trained import differences, facts_of
 
-ROUTING, LORA = "MusarRouting", "MusarDualLora"
+ROUTING, LORA, SUBJECT = "MusarRouting", "MusarDualLora", "MusarSubject"
 SETTINGS, FOLLOWS, BY_HAND = "settings", "as the conditioning says", "by hand"  # of MUSAR Routing
 UNROUTED = (
     "No MUSAR Routing in this workflow: the references run into each other. Put MUSAR Routing "
@@ -24,13 +25,15 @@ UNROUTED = (
 log = logging.getLogger("musar")
 
 
-def show_status(hidden: io.HiddenHolder, subjects: int, preset: Preset | None = None) -> dict | None:
+def show_status(
+    hidden: io.HiddenHolder, subjects: int, positions: str, preset: Preset | None = None
+) -> dict | None:
     """Writes onto the node, over what stood there; warnings are its UI output as well."""
     prompt, node = hidden.dynprompt, hidden.unique_id
     if prompt is None:
         return None
     around = surroundings({i: prompt.get_node(i) for i in prompt.all_node_ids()}, node)
-    warnings = warnings_of(around, preset)
+    warnings = warnings_of(around, positions, preset)
     plural = "s" * (subjects != 1)
     well = f"{subjects} subject{plural}, routed" + (f" · {preset}" if preset else "")
     text = UNROUTED if warnings == [UNROUTED] else " ".join([f"{well}." if warnings else well, *warnings])
@@ -42,7 +45,7 @@ def show_status(hidden: io.HiddenHolder, subjects: int, preset: Preset | None = 
     return {"text": warnings} if warnings else None
 
 
-def warnings_of(around: Iterable[Mapping], preset: Preset | None) -> list[str]:
+def warnings_of(around: Iterable[Mapping], positions: str, preset: Preset | None) -> list[str]:
     """What does not go together, of the nodes that share a sampler with the conditioning."""
     around = list(around)
     routing = [node["inputs"] for node in around if node["class_type"] == ROUTING]
@@ -56,13 +59,19 @@ def warnings_of(around: Iterable[Mapping], preset: Preset | None) -> list[str]:
             f"{preset.name} wants it {'on' if preset.static else 'off'}. The hand wins: set its settings to "
             f"'{FOLLOWS}', or the preset to by hand."
         )
-    dual = [name for node in around if node["class_type"] == LORA for name in _dual_files(node["inputs"])]
+    loras = [node["inputs"] for node in around if node["class_type"] == LORA]
+    dual = {name: facts for inputs in loras for name, facts in _dual_file(inputs).items()}
     if preset and dual and not preset.dual:
         found.append(
-            f"{dual[0]} is a MUSAR dual LoRA, and the preset is {preset.name}. Set preset to MUSAR, "
+            f"{next(iter(dual))} is a MUSAR dual LoRA, and the preset is {preset.name}. Set preset to MUSAR, "
             "or take MUSAR Dual LoRA out."
         )
-    if preset and preset.dual and not any(node["class_type"] == LORA for node in around):
+    else:
+        graph = in_force(around, positions, preset)
+        for name, facts in dual.items():
+            if other := differences(facts, graph):
+                found.append(f"{name} was trained with {'; with '.join(other)}. Expect less of it.")
+    if preset and preset.dual and not loras:
         found.append(
             f"The preset {preset.name} is for a MUSAR dual LoRA, and none is connected. Add MUSAR Dual "
             "LoRA, or choose the preset of the weights you use."
@@ -70,14 +79,29 @@ def warnings_of(around: Iterable[Mapping], preset: Preset | None) -> list[str]:
     return found
 
 
-def _dual_files(inputs: Mapping) -> list[str]:
-    """Of a MUSAR Dual LoRA, the file that says it was trained as one."""
+def in_force(around: Iterable[Mapping], positions: str, preset: Preset | None) -> dict[str, Any]:
+    """What a LoRA may have been trained with otherwise; None = not known before it runs."""
+    routing = next(node["inputs"] for node in around if node["class_type"] == ROUTING)
+    follows = preset is not None and routing.get(SETTINGS, BY_HAND) == FOLLOWS
+    told = {"static": preset.static if follows else routing.get("static"), "dynamic": routing.get("dynamic")}
+    prompts = [node["inputs"].get("prompt", "") for node in around if node["class_type"] == SUBJECT]
+    known = [prompt for prompt in prompts if isinstance(prompt, str)]
+    return {
+        "positions": positions,
+        **{name: value if isinstance(value, bool) else None for name, value in told.items()},
+        "condition_prompts": all(p.strip() for p in known) if known else None,
+    }
+
+
+def _dual_file(inputs: Mapping) -> dict[str, dict[str, Any]]:
+    """Of a MUSAR Dual LoRA, the file that says it was trained as one, and how."""
     name = inputs.get("subject_lora")
     path = folder_paths.get_full_path("loras", name) if isinstance(name, str) else None
-    return [name] if path and is_dual(Path(path)) else []
+    facts = facts_of(Path(path)) if path else None
+    return {} if facts is None else {name: facts}
 
 
-def said_in_queue(preset: str) -> str:
+def said_in_queue(positions: str, preset: str) -> str:
     """Changes with what the node's text tells of other nodes, so that the text changes too."""
     context, server = get_executing_context(), getattr(PromptServer, "instance", None)
     if context is None or server is None:
@@ -85,7 +109,8 @@ def said_in_queue(preset: str) -> str:
     chosen = next((p for family in FAMILIES for p in family.presets if p.name == preset), None)
     for item in server.prompt_queue.get_current_queue_volatile()[0]:
         if item[1] == context.prompt_id and context.node_id in item[2]:
-            return str(warnings_of(surroundings(item[2], context.node_id), chosen))
+            positions = chosen.positions if chosen else positions
+            return str(warnings_of(surroundings(item[2], context.node_id), positions, chosen))
     return "unknown"
 
 

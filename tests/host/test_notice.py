@@ -1,5 +1,7 @@
 """Whether anything that uses the conditioning is routed: by the wires, not by what lies about."""
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -32,7 +34,7 @@ GRAPH = {
 )
 def test_is_routed(pack, change, routed):
     notice = pack("nodes.host.notice")
-    said = notice.warnings_of(notice.surroundings(GRAPH | change, "words"), None)
+    said = notice.warnings_of(notice.surroundings(GRAPH | change, "words"), "diagonal", None)
     assert said == ([] if routed else [notice.UNROUTED])
 
 
@@ -44,7 +46,10 @@ def test_another_sampler_behind_the_same_picture_is_another_matter(pack):
         "sample 2": {"class_type": "KSampler", "inputs": {"model": ["load", 0], "positive": ["words 2", 0]}},
         "join": {"class_type": "ImageBatch", "inputs": {"a": ["sample", 0], "b": ["sample 2", 0]}},
     }
-    said = [notice.warnings_of(notice.surroundings(graph, words), None) for words in ("words", "words 2")]
+    said = [
+        notice.warnings_of(notice.surroundings(graph, words), "diagonal", None)
+        for words in ("words", "words 2")
+    ]
     assert said == [[], [notice.UNROUTED]]
 
 
@@ -62,6 +67,10 @@ def dual(files):
     state = {"subject.x": torch.zeros(1)}
     save_file(state, files.loras / "said.safetensors", {"musar_format": "1"})
     save_file(state, files.loras / "silent.safetensors")
+    told = {"static": True, "dynamic": True, "positions": "diagonal", "places": 0, "condition_prompts": True}
+    facts = {"musar_format": "1", "musar_trained": json.dumps(told)}
+    save_file(state, files.loras / "trained.safetensors", facts)
+    save_file(state, files.loras / "broken.safetensors", {"musar_format": "1", "musar_trained": "[oh"})
     return lambda name: ("MusarDualLora", {"subject_lora": f"{name}.safetensors"})
 
 
@@ -96,5 +105,43 @@ def test_what_contradicts_a_preset(pack, dual, preset, routing, lora, says):
     family = pack("nodes.host.families").FLUX1
     chosen = None if preset == "by hand" else family.preset(preset)
     around = nodes_of(routing, *([dual(lora)] if lora else []))
-    said = pack("nodes.host.notice").warnings_of(around, chosen)
+    said = pack("nodes.host.notice").warnings_of(around, "diagonal", chosen)
     assert len(said) == (says is not None) and all(says in warning for warning in said)
+
+
+@pytest.mark.parametrize(
+    "preset, positions, routing, prompt, says",
+    (
+        ("MUSAR", "diagonal", FOLLOWS, "a dog", None),
+        ("by hand", "diagonal", ("MusarRouting", {"static": True, "dynamic": True}), "a dog", None),
+        ("MUSAR", "diagonal", FOLLOWS, " ", "condition prompts on, and this graph has off"),
+        ("MUSAR", "diagonal", FOLLOWS, ["7", 0], None),  # wired: nobody knows yet
+        ("by hand", "index", FOLLOWS, "a dog", "positions diagonal, and this graph has index"),
+        (
+            "by hand",
+            "diagonal",
+            ("MusarRouting", {"static": False}),
+            "a dog",
+            "with static on, and this graph",
+        ),
+        (
+            "by hand",
+            "diagonal",
+            ("MusarRouting", {"dynamic": False}),
+            "a dog",
+            "dynamic on, and this graph has",
+        ),
+    ),
+)
+def test_a_lora_says_how_it_was_trained(pack, dual, preset, positions, routing, prompt, says):
+    family = pack("nodes.host.families").FLUX1
+    chosen = None if preset == "by hand" else family.preset(preset)
+    subject = ("MusarSubject", {"prompt": prompt, "phrase": "dog"})
+    for name in ("trained", "said", "broken"):
+        around = nodes_of(routing, subject, dual(name))
+        said = pack("nodes.host.notice").warnings_of(around, positions, chosen)
+        if says is None or name != "trained":
+            assert said == []
+        else:
+            (warning,) = said
+            assert warning.startswith("trained.safetensors was trained with ") and says in warning

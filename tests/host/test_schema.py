@@ -35,7 +35,7 @@ def test_help_page_names_every_input(nodes, node_id):
 
 def test_names_that_shared_graphs_rely_on(nodes):
     names = {n: [i.id for i in nodes[n].define_schema().inputs] for n in NODES}
-    assert names["MusarSubject"] == ["image", "prompt", "phrase", "strength", "mask"]
+    assert names["MusarSubject"] == ["image", "prompt", "phrase", "strength", "mask", "region"]
     assert names["MusarConditioning"] == [
         "clip",
         "vae",

@@ -1,5 +1,6 @@
 """A run of the trainer: the loss falls, a kill changes nothing, two processes are one."""
 
+import json
 import os
 import subprocess
 import sys
@@ -134,6 +135,18 @@ def test_what_the_file_says(config, tmp_path):
         "base_model": "base.safetensors",
         "step": "7",
         "minutes": facts["minutes"],
+        "musar_trained": facts["musar_trained"],
+    }
+    assert json.loads(facts["musar_trained"]) == {
+        "static": True,
+        "dynamic": True,
+        "accumulate": True,
+        "evidence": "raw",
+        "positions": "diagonal",
+        "places": 0,
+        "guidance": config["wiring"]["guidance"],
+        "condition_prompts": config["condition_prompts"],
+        "data": config["data"]["kind"],
     }
     assert {k.split(".")[0] for k in keys} == {"subject", "noise"}
     assert not any("add_k_proj" in k for k in keys if k.startswith("noise")), "noise has no text stream"

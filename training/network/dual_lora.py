@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from diffusers import FluxTransformer2DModel
@@ -108,8 +110,13 @@ def _key(branch: str, module: str) -> str:
     return f"{branch}:{module}".replace(".", "/")
 
 
-def metadata(lora: DualLora, base_model: str, step: int, seconds: float = 0.0) -> dict[str, str]:
-    """What stands in the file for people, and the format that the node checks."""
+def metadata(
+    lora: DualLora, base_model: str, step: int, seconds: float = 0.0, trained: Mapping[str, Any] | None = None
+) -> dict[str, str]:
+    """What stands in the file for people, the format that the node checks, and how it was `trained`, with
+    which nodes compare the graph."""
     facts = {f"{branch}_rank": str(rank) for branch, rank in lora.ranks.items()}
     facts |= {"base_model": base_model, "step": str(step), "minutes": f"{seconds / 60:.1f}"}
+    if trained:
+        facts["musar_trained"] = json.dumps(trained)
     return facts if EVERYONE in lora.ranks else {"musar_format": "1"} | facts
