@@ -29,7 +29,7 @@ PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
 .PHONY: help host demo test lint test-hosts $(TIERS:%=test-%) bench-attention bench-lora bench-record \
   sprites-train sprites-judge diptych-preview train-tools train-estimate ablation \
-  training-free workflows screenshots
+  training-free views workflows screenshots
 
 help:
 	@echo "make demo             pictures of Sprites through a real ComfyUI, into output/"
@@ -46,6 +46,7 @@ help:
 	@echo "make screenshots      the pictures of ComfyUI in docs/images"
 	@echo "make ablation         train and judge the paper's variants on Sprites, into docs/results.md (FORCE=1: all anew)"
 	@echo "make training-free    route models that were trained without it, every way, into docs/results.md"
+	@echo "make views            subjects with one view and with two, into docs/results.md"
 	@echo "make train-estimate   memory and arithmetic of training on FLUX.1-dev"
 	@echo "make sprites-judge    judge the judge and the base model, into docs/sprites.md"
 
@@ -112,6 +113,9 @@ screenshots: test-tools
 
 ablation: train-tools
 	@"$(PY)" -m studies.ablation $(if $(FORCE),--force)
+
+views: host
+	@"$(PY)" -m studies.views
 
 training-free: train-tools
 	@"$(PY)" -m studies.training_free

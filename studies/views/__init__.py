@@ -1,0 +1,1 @@
+"""Several views of one subject: what a second picture is worth."""
