@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..world.crowd import crowd
 from ..world.kinds import KINDS
 from ..world.palette import picture
 from ..world.scene import Scene, pick_scene
@@ -33,13 +34,14 @@ class Reading:
     extra: float  # subjects a picture that are not there
 
 
-def read_truth(pictures: int, seed: int = 0, view: View = as_rendered) -> Reading:
+def read_truth(pictures: int, seed: int = 0, view: View = as_rendered, crowds: bool = False) -> Reading:
+    """Of one to five subjects side by side, or of one to eight anywhere."""
     rng = np.random.default_rng(seed)
     found, boxes, matched, places, diptychs, extra = [], [], [], [], [], []
     for i in range(pictures):
-        count = 1 + i % 5
-        scene = pick_scene(rng, count, max(2, count))
-        verdict = judge(read_cells(view(picture(scene.cells()))), request_of(scene))
+        count = 1 + i % (8 if crowds else 5)
+        scene = (crowd if crowds else pick_scene)(rng, count, max(2, count))
+        verdict = judge(read_cells(view(picture(scene.cells()))), request_of(scene, crowds))
         found += [f is not None for f in verdict.found]
         boxes += [f is not None and f.box == s.box for f, s in zip(verdict.found, scene.subjects)]
         matched += verdict.matched
@@ -49,10 +51,14 @@ def read_truth(pictures: int, seed: int = 0, view: View = as_rendered) -> Readin
     return Reading(*(float(np.mean(x)) for x in (found, boxes, matched, places, diptychs, extra)))
 
 
-def request_of(scene: Scene) -> Request:
+def request_of(scene: Scene, covering: bool = False) -> Request:
     subjects = scene.subjects
     return Request(
-        [s.kind for s in subjects], scene.place, [s.identity for s in subjects], [s.box for s in subjects]
+        [s.kind for s in subjects],
+        scene.place,
+        [s.identity for s in subjects],
+        [s.box for s in subjects],
+        covering,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..world.identity import Identity, all_identities, sprite
 from ..world.kinds import bitmap
+from .covered import HIDDEN, find_covered
 from .read import Found, find_place, find_subjects, is_diptych
 
 Box = tuple[int, int, int, int]  # row, column, rows, columns: in cells
@@ -24,6 +25,7 @@ class Request:
     place: str
     identities: Sequence[Identity | None] = ()
     boxes: Sequence[Box] = ()
+    covering: bool = False  # subjects may lie on one another: what is covered does not count
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Verdict:
 
 def judge(cells: np.ndarray, request: Request) -> Verdict:
     """`cells` as read_cells gives them."""
-    everything = find_subjects(cells)
+    everything = find_covered(cells) if request.covering else find_subjects(cells)
     chosen = match(everything, request)
     place, _ = find_place(cells)
     there = sum(f is not None for f in chosen)
@@ -113,8 +115,7 @@ def leaked(found: Found | None, k: int, identities: Sequence[Identity | None]) -
         return 0.0
     own = {identities[k].first, identities[k].second}
     others = {c for i, o in enumerate(identities) if i != k and o for c in (o.first, o.second)} - own
-    body = found.cells[bitmap(found.kind) == 1]
-    return float(np.isin(body, list(others)).mean())
+    return float(np.isin(found.cells[_body(found)], list(others)).mean())
 
 
 def mean_iou(found: Sequence[Found | None], boxes: Sequence[Box]) -> float:
@@ -133,8 +134,13 @@ def overlap(found: Found | None, box: Box) -> float:
 
 
 def _share(found: Found, look: np.ndarray) -> float:
-    body = bitmap(found.kind) == 1
+    body = _body(found)
     return float((found.cells[body] == look[body]).mean())
+
+
+def _body(found: Found) -> np.ndarray:
+    """6×6 bool: cells in the subject's colours that nothing covers."""
+    return (bitmap(found.kind) == 1) & (found.cells != HIDDEN)
 
 
 @lru_cache

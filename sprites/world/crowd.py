@@ -66,19 +66,23 @@ def crowd(
     rng: np.random.Generator, count: int, slots: int, same: float = 0.15, held: bool | None = False
 ) -> Scene:
     """So many subjects anywhere on a canvas as wide as `slots` subjects beside each other need."""
-    columns = columns_for(slots)
-    kinds = pick_kinds(rng, count, same)
-    common = 0 if rng.random() < ALONE else COVERED
-    while (corners := _corners(rng, count, columns, common)) is None:
-        pass
-    subjects = tuple(
-        Placed(kind, pick_identity(rng, kind, held), row, column)
-        for kind, (column, row) in zip(kinds, sorted(corners))
-    )
-    scene = Scene(list(PLACES)[rng.integers(len(PLACES))], subjects, columns)
+    subjects = place_anywhere(rng, pick_kinds(rng, count, same), slots, held)
+    scene = Scene(list(PLACES)[rng.integers(len(PLACES))], subjects, columns_for(slots))
     if min(visible(scene)) < SEEN:
         return crowd(rng, count, slots, same, held)
     return scene
+
+
+def place_anywhere(
+    rng: np.random.Generator, kinds: list[str], slots: int, held: bool | None = False
+) -> tuple[Placed, ...]:
+    common = 0 if rng.random() < ALONE else COVERED
+    while (corners := _corners(rng, len(kinds), columns_for(slots), common)) is None:
+        pass
+    return tuple(
+        Placed(kind, pick_identity(rng, kind, held), row, column)
+        for kind, (column, row) in zip(kinds, sorted(corners))
+    )
 
 
 def _corners(rng: np.random.Generator, count: int, columns: int, common: int) -> list[tuple[int, int]] | None:

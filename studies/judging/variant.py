@@ -10,8 +10,10 @@ from pathlib import Path
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from musar_attention.lora import BRANCHES
 from tools.comfy_server import ROOT
 from training.encoders.sprites import SpritesEncoder
+from training.network.dual_lora import EVERYONE
 from training.train import LORA, new_model, read_config, train
 
 from .score import Artist
@@ -38,10 +40,19 @@ class Variant:
     def scores(self) -> Path:
         return self.results / f"{self.file}.json"
 
-    def artist(self) -> Artist:
-        """Draws with the LoRA that was trained."""
-        model = new_model(self.config | {"compile": False})  # too many shapes for it to pay
-        model.lora.load_exported(load_file(self.lora))
+    def artist(self, gated: bool = False) -> Artist:
+        """Draws with the LoRA that was trained. `gated`: a LoRA for all tokens as both branches of a dual
+        one, as MUSAR Dual LoRA puts it on: the prompt's tokens see none."""
+        config, state = self.config, load_file(self.lora)
+        if gated:
+            rank = config["variant"]["ranks"][EVERYONE]
+            changed = config["variant"] | {"ranks": dict.fromkeys(BRANCHES, rank)}
+            config = config | {"variant": changed}
+        model = new_model(config | {"compile": False})  # too many shapes for it to pay
+        if gated:
+            own = model.lora.exported()
+            state = {f"{b}.{n}": t for b in BRANCHES for n, t in state.items() if f"{b}.{n}" in own}
+        model.lora.load_exported(state)
         encoder = SpritesEncoder(ROOT / self.config["encoder"]["models"])
         drawing = {name: self.drawing[name] for name in ("steps", "cfg", "batch")}
         return Artist(model.eval(), encoder, condition_prompts=self.config["condition_prompts"], **drawing)

@@ -79,11 +79,14 @@ def judge(variant: Variant, ways: list[str]) -> None:
     if not variant.lora.exists():
         print(f"Training {variant.name} …")
         learn(variant, RUNS)
-    artist = variant.artist()
+    artists = {}
     for name in tqdm(missing, f"judging {variant.name}"):
+        gated = WAYS[name].gated
+        if gated not in artists:
+            artists[gated] = variant.artist(gated)
         cells, prompts = asked_of(name)
         trained = SETTINGS["trained"].get(variant.repeats or variant.name, 0)
-        scores[name] = drawn(artist, WAYS[name].placed(trained), cells, prompts)
+        scores[name] = drawn(artists[gated], WAYS[name].placed(trained), cells, prompts)
         variant.scores.write_text(as_json(scores))
         print(name, {cell: round(float(np.mean(f["identity"])), 3) for cell, f in scores[name].items()})
 

@@ -33,6 +33,7 @@ class Way:
     memory: bool = False  # a step begins with the evidence that the last one ended with
     decay: float = 1.0  # of the evidence of the layers before
     nobody: float = 0.0  # of a subject's strongest evidence: tokens below it are nobody's
+    gated: bool = False  # the LoRA leaves the prompt's tokens alone
     bias: float = 0.0  # added to one subject's affinity in every layer but the one that tells them apart
 
     def placed(self, trained: int) -> Way:

@@ -60,8 +60,8 @@ def main() -> None:
                     )
     lines = [
         f"{args.prompts} prompts of {SUBJECTS} subjects with looks never trained on × {args.seeds} seeds, "
-        "drawn by the shipped graphs through a ComfyUI server. In a second view the subject stands in another "
-        "corner. Neither LoRA was trained with several views of one subject.",
+        "drawn by the shipped graphs through a ComfyUI server. In a second view the subject stands in "
+        "another corner. Neither LoRA was trained with several views of one subject.",
         "",
         "| LoRA | each subject has | identity ↑ | leak ↓ |",
         "|---|---|---|---|",

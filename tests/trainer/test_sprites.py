@@ -133,5 +133,5 @@ def test_references_in_any_order():
 
 @pytest.mark.parametrize("wrong", [{"subjects": [0]}, {"subjects": []}, {"rows": 0}])
 def test_scenes_that_cannot_be(wrong):
-    with pytest.raises(ValueError, match="numbers from 1 to 5|rows from 1"):
+    with pytest.raises(ValueError, match="numbers from 1 to 8|rows from 1"):
         SpritesScenes(**wrong)

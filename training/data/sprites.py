@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from sprites.world.captions import a, caption, held_out_prompt
+from sprites.world.crowd import place_anywhere, tell
 from sprites.world.kinds import KINDS
 from sprites.world.palette import picture
 from sprites.world.places import PLACES
@@ -26,10 +27,11 @@ class Sprites(Source):
 
     name = "Sprites"
 
-    def __init__(self, rows: int = 20_000, seed: int = 0) -> None:
+    def __init__(self, rows: int = 20_000, seed: int = 0, crowd: bool = False) -> None:
+        """`crowd`: of the less kind world, where the subject stands anywhere and words are freer."""
         if rows < 1 or seed < 0:
             raise ValueError(f"Sprites need rows from 1 and a seed from 0; found {rows} and {seed}.")
-        self.rows, self.seed = rows, seed
+        self.rows, self.seed, self.crowd = rows, seed, crowd
 
     def __len__(self) -> int:
         return self.rows
@@ -41,6 +43,9 @@ class Sprites(Source):
         scenes = [Scene(place, (subject,), columns_for(PANEL)) for place in PLACES]
         allowed = [scene for scene in scenes if not held_out_prompt(scene)]
         scene = allowed[rng.integers(len(allowed))]
+        if self.crowd:
+            told = tell(rng, scene)
+            return Pair(picture(shown), picture(scene.cells()), told.names[0], told.words, told.called[0])
         words = caption(rng, scene)
         return Pair(picture(shown), picture(scene.cells()), a(subject.kind), words, subject.kind)
 
@@ -57,7 +62,8 @@ class Sprites(Source):
         if not 0 <= row < self.rows:
             raise IndexError(f"Sprites were opened with {self.rows} rows; asked for row {row}.")
         rng = np.random.default_rng((self.seed, row))
-        (subject,) = place_subjects(rng, [KINDS[rng.integers(len(KINDS))]], PANEL)
+        kind = KINDS[rng.integers(len(KINDS))]
+        (subject,) = (place_anywhere if self.crowd else place_subjects)(rng, [kind], PANEL)
         return rng, subject
 
     @cached_property

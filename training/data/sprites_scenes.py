@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sprites.world.captions import caption, held_out_prompt, names
+from sprites.world.crowd import Told, crowd, tell
 from sprites.world.palette import picture
 from sprites.world.scene import pick_scene, reference
 
@@ -30,18 +31,19 @@ class SpritesScenes(Source):
         in_order: bool = True,
         same: float = 0.15,
         wide: int = 0,
+        crowd: bool = False,
     ) -> None:
         """`subjects`: how many a scene has, each as often. `in_order`: references stand as the prompt names
         them; else by chance. `same`: how often two subjects of a scene are of one kind. `wide`: half of the
-        pictures have room for so many subjects beside each other."""
+        pictures have room for so many subjects beside each other. `crowd`: of the less kind world."""
         if rows < 1 or seed < 0:
             raise ValueError(f"Scenes need rows from 1 and a seed from 0; found {rows} and {seed}.")
-        if not subjects or min(subjects) < 1 or max(subjects) > 5:
-            raise ValueError(f"subjects are numbers from 1 to 5; found {list(subjects)}.")
+        if not subjects or min(subjects) < 1 or max(subjects) > 8:
+            raise ValueError(f"subjects are numbers from 1 to 8; found {list(subjects)}.")
         if not 0 <= wide <= 8:
             raise ValueError(f"wide is a number of subjects from 0 to 8; found {wide}.")
         self.rows, self.seed, self.counts = rows, seed, list(subjects)
-        self.in_order, self.same, self.wide = in_order, same, wide
+        self.in_order, self.same, self.wide, self.crowd = in_order, same, wide, crowd
 
     def __len__(self) -> int:
         return self.rows
@@ -54,21 +56,23 @@ class SpritesScenes(Source):
         slots = max(2, count)
         if self.wide and rng.random() < 0.5:
             slots = max(slots, self.wide)
-        while held_out_prompt(scene := pick_scene(rng, count, slots, self.same)):
+        pick = crowd if self.crowd else pick_scene
+        while held_out_prompt(scene := pick(rng, count, slots, self.same)):
             pass
         kinds = [s.kind for s in scene.subjects]
+        told = tell(rng, scene) if self.crowd else Told("", tuple(names(kinds)), tuple(kinds))
         references = [
             Reference(
                 picture(reference(s.kind, s.identity, CORNERS[rng.integers(2)], CORNERS[rng.integers(2)])),
-                words,
-                s.kind,
+                told.names[k],
+                told.called[k],
                 kinds[:k].count(s.kind),
             )
-            for k, (s, words) in enumerate(zip(scene.subjects, names(kinds)))
+            for k, s in enumerate(scene.subjects)
         ]
         if not self.in_order:
             references = [references[k] for k in rng.permutation(count)]
-        return Example(caption(rng, scene), tuple(references), picture(scene.cells()))
+        return Example(told.words or caption(rng, scene), tuple(references), picture(scene.cells()))
 
     def kind(self, row: int) -> str:
         return ""  # its rows are not made into diptychs
