@@ -29,7 +29,7 @@ PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
 .PHONY: help host demo test lint test-hosts $(TIERS:%=test-%) bench-attention bench-lora bench-record \
   sprites-train sprites-judge diptych-preview train-tools train-estimate ablation \
-  training-free views workflows screenshots
+  training-free views crowd workflows screenshots
 
 help:
 	@echo "make demo             pictures of Sprites through a real ComfyUI, into output/"
@@ -47,6 +47,7 @@ help:
 	@echo "make ablation         train and judge the paper's variants on Sprites, into docs/results.md (FORCE=1: all anew)"
 	@echo "make training-free    route models that were trained without it, every way, into docs/results.md"
 	@echo "make views            subjects with one view and with two, into docs/results.md"
+	@echo "make crowd            train and judge in the less kind world, into docs/results.md"
 	@echo "make train-estimate   memory and arithmetic of training on FLUX.1-dev"
 	@echo "make sprites-judge    judge the judge and the base model, into docs/sprites.md"
 
@@ -113,6 +114,9 @@ screenshots: test-tools
 
 ablation: train-tools
 	@"$(PY)" -m studies.ablation $(if $(FORCE),--force)
+
+crowd: train-tools
+	@"$(PY)" -m studies.crowd
 
 views: host
 	@"$(PY)" -m studies.views

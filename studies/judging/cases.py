@@ -31,8 +31,12 @@ class Case:
             Reference(picture(reference(s.kind, s.identity)), name, s.kind, kinds[:k].count(s.kind))
             for k, (s, name) in enumerate(zip(self.scene.subjects, names(kinds)))
         )
-        empty = np.zeros_like(picture(self.scene.cells()))  # its size counts
-        return Example(self.words, references, empty)
+        return Example(self.words, references, self.empty)
+
+    @property
+    def empty(self) -> np.ndarray:
+        """A picture whose size counts."""
+        return np.zeros_like(picture(self.scene.cells()))
 
     @property
     def request(self) -> Request:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,21 +15,16 @@ from tools.comfy_server import ROOT
 
 from ..ablation.variants import every_variant
 from ..judging.cases import cases, name_of
-from ..judging.score import Artist, figures
 from ..judging.variant import Variant, learn, variants
+from .drawn import as_json, drawn
 from .report import write_report
-from .ways import Way, bend
+from .ways import way_of
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 SETTINGS = yaml.safe_load((HERE / "models.yaml").read_text())
 RUNS = ROOT / ".run" / "training_free"
 MUSAR = "full"  # of the ablation
-KEPT = ("identity", "leak", "fidelity")
-
-
-def way_of(settings: Mapping) -> Way:
-    return Way(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
 
 
 WAYS = {
@@ -85,8 +77,9 @@ def judge(variant: Variant, ways: list[str]) -> None:
         if gated not in artists:
             artists[gated] = variant.artist(gated)
         cells, prompts = asked_of(name)
+        asked = {name_of(*cell): cases(*cell, prompts) for cell in cells}
         trained = SETTINGS["trained"].get(variant.repeats or variant.name, 0)
-        scores[name] = drawn(artists[gated], WAYS[name].placed(trained), cells, prompts)
+        scores[name] = drawn(artists[gated], WAYS[name].placed(trained), asked, SETTINGS["judge"]["seeds"])
         variant.scores.write_text(as_json(scores))
         print(name, {cell: round(float(np.mean(f["identity"])), 3) for cell, f in scores[name].items()})
 
@@ -95,32 +88,6 @@ def asked_of(way: str) -> tuple[list, int]:
     """Cells, and prompts a cell."""
     judge, kind = SETTINGS["judge"], "trial_" if way in SETTINGS["trials"] else ""
     return judge[f"{kind}cells"], judge[f"{kind}prompts"]
-
-
-def drawn(
-    artist: Artist, way: Way, wanted: Sequence[tuple[int, bool]], prompts: int
-) -> dict[str, dict[str, list]]:
-    """Cell: figure: a value a prompt, the mean over its seeds."""
-    settings, model = SETTINGS["judge"], artist.model
-    found = {}
-    for count, same in wanted:
-        asked = cases(count, same, prompts)
-        pictures: list[list[dict]] = [[] for _ in asked]
-        for i, _, cells in artist.draw(asked, settings["seeds"], partial(bend, model, way, artist.steps)):
-            pictures[i].append(figures(cells, asked[i].request))
-        found[name_of(count, same)] = {f: [mean(p, f) for p in pictures] for f in KEPT}
-    return found
-
-
-def mean(pictures: list[dict], figure: str) -> float | None:
-    values = [p[figure] for p in pictures if p[figure] is not None]
-    return round(float(np.mean(values)), 4) if values else None
-
-
-def as_json(scores: Mapping) -> str:
-    """A line a figure."""
-    lists = re.compile(r"\[[^\[\]{}]*\]")
-    return lists.sub(lambda m: json.dumps(json.loads(m[0])), json.dumps(scores, indent=1)) + "\n"
 
 
 if __name__ == "__main__":

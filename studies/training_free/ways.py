@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -39,6 +40,10 @@ class Way:
     def placed(self, trained: int) -> Way:
         """With the number of places that the model was trained with, where that is asked for."""
         return replace(self, places=trained) if self.places == TRAINED else self
+
+
+def way_of(settings: Mapping[str, Any]) -> Way:
+    return Way(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
 
 
 @dataclass

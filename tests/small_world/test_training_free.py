@@ -7,7 +7,8 @@ import torch
 from musar_attention import SubjectTokens, TokenLayout
 from studies.ablation.variants import every_variant
 from studies.judging.cases import cases
-from studies.training_free.__main__ import WAYS, as_json
+from studies.training_free.__main__ import WAYS
+from studies.training_free.drawn import as_json
 from studies.training_free.report import table
 from studies.training_free.rules import TRIED, smoothed, voice
 from studies.training_free.ways import Way, bend, reference_affinity

@@ -1,0 +1,40 @@
+"""Pictures of one way of drawing, judged: a value a prompt."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+
+from ..judging.cases import Case
+from ..judging.score import Artist, figures
+from .ways import Way, bend
+
+KEPT = ("identity", "leak", "fidelity")
+
+
+def drawn(
+    artist: Artist, way: Way, asked: Mapping[str, Sequence[Case]], seeds: int
+) -> dict[str, dict[str, list]]:
+    """Cell: figure: a value a prompt, the mean over its seeds."""
+    found = {}
+    for cell, prompts in asked.items():
+        pictures: list[list[dict]] = [[] for _ in prompts]
+        for i, _, cells in artist.draw(prompts, seeds, partial(bend, artist.model, way, artist.steps)):
+            pictures[i].append(figures(cells, prompts[i].request))
+        found[cell] = {f: [mean(p, f) for p in pictures] for f in KEPT}
+    return found
+
+
+def mean(pictures: list[dict], figure: str) -> float | None:
+    values = [p[figure] for p in pictures if p[figure] is not None]
+    return round(float(np.mean(values)), 4) if values else None
+
+
+def as_json(scores: Mapping) -> str:
+    """A line a figure."""
+    lists = re.compile(r"\[[^\[\]{}]*\]")
+    return lists.sub(lambda m: json.dumps(json.loads(m[0])), json.dumps(scores, indent=1)) + "\n"
