@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,10 @@ class Base:
     side: int
     note: str
     preset: str = ""  # of MUSAR Conditioning
-    dual: bool = False  # the LoRA has MUSAR's two branches, and its training static routing and words
+    static: bool = False
+    dual: bool = False  # the LoRA goes into MUSAR Dual LoRA
+    noise: str = "none"  # file of the noise branch there
+    words: bool = False  # subjects have condition prompts
 
 
 UNO = Base(
@@ -34,6 +37,15 @@ UNO = Base(
     "UNO's LoRA teaches FLUX.1-dev to read references. It was trained seeing everything, so `static` is "
     "off; references lie on the `diagonal`, 320 pixels long (512 if there is one alone).",
     preset="UNO",
+)
+UNO_MANY = replace(
+    UNO,
+    note="UNO's LoRA as both branches of *MUSAR Dual LoRA*, with `static` on: the prompt's tokens see "
+    "nothing of it.",
+    preset="UNO, four or more",
+    static=True,
+    dual=True,
+    noise=UNO.lora,
 )
 KONTEXT = Base(
     "kontext",
@@ -61,5 +73,7 @@ MUSAR = Base(
     "Nobody has published such a LoRA for FLUX: train one (docs/training.md) and put it into `models/loras` "
     "as `musar_dual_lora.safetensors`.",
     preset="MUSAR",
+    static=True,
     dual=True,
+    words=True,
 )

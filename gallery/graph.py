@@ -49,7 +49,7 @@ def draw(
             1,
             model=model,
             subject_lora=base.lora,
-            noise_lora="none",
+            noise_lora=base.noise,
             subject_strength=1.0,
             noise_strength=1.0,
         )
@@ -63,7 +63,12 @@ def draw(
             lora_name=base.lora,
             strength_model=1.0,
         )
-    routing: dict[str, Any] = {"static": base.dual, "dynamic": True, "start_percent": 0.0, "end_percent": 1.0}
+    routing: dict[str, Any] = {
+        "static": base.static,
+        "dynamic": True,
+        "start_percent": 0.0,
+        "end_percent": 1.0,
+    }
     routing |= {"start_block": 0, "end_block": 1000, "accumulate": True, "leak": watched}
     routing |= {"evidence": "centred", "settings": "as the conditioning says"}
     g.routing = {"model": model} | routing
@@ -79,7 +84,7 @@ def draw(
         device="default",
     )
     vae = g.add("5", "VAELoader", "Load VAE", 0, vae_name="ae.safetensors")
-    wired, prompts = {}, names([phrase for phrase, _ in subjects]) if base.dual else [""] * len(subjects)
+    wired, prompts = {}, names([phrase for phrase, _ in subjects]) if base.words else [""] * len(subjects)
     for k, ((phrase, file), condition_prompt) in enumerate(zip(subjects, prompts), 1):
         image = g.add(f"{k}0", "LoadImage", f"Reference: {phrase}", 0, image=file)
         wired[f"subjects.subject_{k}"] = g.add(

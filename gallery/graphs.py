@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from .bases import KONTEXT, MUSAR, UNO
+from .bases import KONTEXT, MUSAR, UNO, UNO_MANY
 from .graph import Graph, draw
 
 CAT, ROBOT, BALL = ("cat", "cat.png"), ("robot", "robot.png"), ("ball", "ball.png")
-SECOND_CAT = ("cat", "cat_2.png")
+SECOND_CAT, CAR, DUCK = ("cat", "cat_2.png"), ("car", "car.png"), ("duck", "duck.png")
 ONE = "a cat on the beach"
 TWO = "a cat next to a robot on the beach"
 THREE = "a cat, a robot and a ball on the beach"
+FIVE = "a cat, a robot, a ball, a car and a duck on the beach"
 SAME = "a cat and another cat on the beach"
 
 
@@ -21,6 +22,16 @@ def _regions() -> Graph:
     g.notes.append(
         "Where each subject may be, painted: open a picture as large as the result in each *Region* node, "
         "and paint over the subject's part in the mask editor. Subjects without a region may be anywhere."
+    )
+    return g
+
+
+def _five() -> Graph:
+    g = draw("five_subjects_uno", UNO_MANY, [CAT, ROBOT, BALL, CAR, DUCK], FIVE)
+    g.notes.append(
+        "With more subjects than UNO was trained with, its LoRA keeps the prompt from drawing them all. "
+        "In *MUSAR Dual LoRA*, as both branches, it changes the references and the picture and leaves the "
+        "prompt alone. With one to three subjects use `three_subjects_uno` instead."
     )
     return g
 
@@ -123,7 +134,7 @@ def every_graph() -> list[Graph]:
     )
     four = draw("batch_of_four_uno", UNO, pair, TWO, batch=4)
     four.notes.append("Four pictures at once: each has owners of its own. `batch_size` says how many.")
-    return [*graphs, placed, _regions(), _views(), watched, repaint, _refined(), four]
+    return [*graphs, _five(), placed, _regions(), _views(), watched, repaint, _refined(), four]
 
 
 def _box(x: int, y: int, width: int, height: int, words: str) -> dict:

@@ -26,11 +26,12 @@ FILES = {  # as the graphs name them
     "text_encoders/clip_l.safetensors": MODELS / TEXT,
     "text_encoders/t5xxl_fp16.safetensors": MODELS / TEXT,
     "loras/uno_dit_lora.safetensors": TRAINED / "uno.safetensors",
+    "loras/wide_uno.safetensors": TRAINED / "wide_uno.safetensors",
     "loras/musar_dual_lora.safetensors": STUDIES / "ablation" / "results" / "full.safetensors",
 }
 KONTEXT = "diffusion_models/flux1-dev-kontext_fp8_scaled.safetensors"
 REFERENCE = 64  # pixels
-SIDES = {1: 128, 2: 128, 3: 176}  # of a picture with so many subjects, across; it is 128 high
+SIDES = {1: 128, 2: 128, 3: 176, 5: 272}  # of a picture with so many subjects, across; it is 128 high
 
 
 def with_sprites(base: Path) -> Path:
@@ -71,6 +72,8 @@ def as_sprites(prompt: dict) -> dict:
                 if "boxes" in inputs:
                     canvas = prompt[inputs["boxes"][0]]["inputs"]
                     inputs |= {"canvas_width": canvas["width"], "canvas_height": canvas["height"]}
+            case "MusarDualLora" if count > 3:  # a UNO that has seen pictures so wide
+                inputs |= {name: "wide_uno.safetensors" for name in ("subject_lora", "noise_lora")}
             case "EmptySD3LatentImage":
                 inputs |= {"width": SIDES[count], "height": 128}
             case "KSampler":

@@ -10,8 +10,7 @@ from comfy_api.latest import io
 from .host.families import family_of
 from .host.lora import add_branches
 from .host.lora_files import read_branches
-
-NONE = "none"
+from .host.notice import NONE
 
 
 class MusarDualLora(io.ComfyNode):
@@ -33,7 +32,7 @@ class MusarDualLora(io.ComfyNode):
                     options=files,
                     tooltip="The subject branch: a LoRA for references and condition prompts, or a "
                     "MUSAR file that holds both branches. LoRAs made for all tokens (UNO) belong "
-                    "in Load LoRA instead.",
+                    "in Load LoRA; with four or more subjects, here as both branches.",
                 ),
                 io.Combo.Input(
                     "noise_lora",

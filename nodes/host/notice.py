@@ -16,6 +16,7 @@ from .families import FAMILIES, Preset
 from .trained import differences, facts_of
 
 ROUTING, LORA, SUBJECT = "MusarRouting", "MusarDualLora", "MusarSubject"
+NONE = "none"  # of MUSAR Dual LoRA
 SETTINGS, FOLLOWS, BY_HAND = "settings", "as the conditioning says", "by hand"  # of MUSAR Routing
 UNROUTED = (
     "No MUSAR Routing in this workflow: the references run into each other. Put MUSAR Routing "
@@ -61,6 +62,7 @@ def warnings_of(around: Iterable[Mapping], positions: str, preset: Preset | None
         )
     loras = [node["inputs"] for node in around if node["class_type"] == LORA]
     dual = {name: facts for inputs in loras for name, facts in _dual_file(inputs).items()}
+    alone = [inputs for inputs in loras if inputs.get("noise_lora", NONE) == NONE]
     if preset and dual and not preset.dual:
         found.append(
             f"{next(iter(dual))} is a MUSAR dual LoRA, and the preset is {preset.name}. Set preset to MUSAR, "
@@ -71,6 +73,12 @@ def warnings_of(around: Iterable[Mapping], positions: str, preset: Preset | None
         for name, facts in dual.items():
             if other := differences(facts, graph):
                 found.append(f"{name} was trained with {'; with '.join(other)}. Expect less of it.")
+    if preset and preset.off_prompt and not dual and (alone or not loras):
+        found.append(
+            f"The preset {preset.name} takes UNO's file in MUSAR Dual LoRA, as subject_lora and as "
+            f"noise_lora, and {'noise_lora is none' if loras else 'there is none'}. Choose it there "
+            "instead of in Load LoRA, or set preset to UNO."
+        )
     if preset and preset.dual and not loras:
         found.append(
             f"The preset {preset.name} is for a MUSAR dual LoRA, and none is connected. Add MUSAR Dual "

@@ -71,7 +71,11 @@ def dual(files):
     facts = {"musar_format": "1", "musar_trained": json.dumps(told)}
     save_file(state, files.loras / "trained.safetensors", facts)
     save_file(state, files.loras / "broken.safetensors", {"musar_format": "1", "musar_trained": "[oh"})
-    return lambda name: ("MusarDualLora", {"subject_lora": f"{name}.safetensors"})
+    both = {"subject_lora": "silent.safetensors", "noise_lora": "silent.safetensors"}
+    return lambda name: (
+        "MusarDualLora",
+        both if name == "both" else {"subject_lora": f"{name}.safetensors"},
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,6 +103,10 @@ def dual(files):
             "static off, and the preset MUSAR wants it on",
         ),
         ("by hand", ("MusarRouting", {"static": True}), "said", None),
+        ("UNO, four or more", FOLLOWS, "both", None),
+        ("UNO, four or more", FOLLOWS, "silent", "and noise_lora is none. Choose it there"),
+        ("UNO, four or more", FOLLOWS, None, "and there is none. Choose it there instead of in Load LoRA"),
+        ("UNO, four or more", FOLLOWS, "said", "is a MUSAR dual LoRA, and the preset is UNO, four or more"),
     ),
 )
 def test_what_contradicts_a_preset(pack, dual, preset, routing, lora, says):

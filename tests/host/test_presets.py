@@ -9,7 +9,12 @@ BY_HAND, FOLLOWS = "by hand", "as the conditioning says"
 
 @pytest.mark.parametrize(
     "preset, positions, static",
-    [("MUSAR", "diagonal", True), ("UNO", "diagonal", False), ("Kontext", "index", False)],
+    [
+        ("MUSAR", "diagonal", True),
+        ("UNO", "diagonal", False),
+        ("Kontext", "index", False),
+        ("UNO, four or more", "diagonal", True),
+    ],
 )
 def test_a_preset_is_its_settings(flux, route, sample, condition, preset, positions, static):
     by_hand = route(flux, static=static, evidence="centred")

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file
 
 import training.network.routing
-from demo.painter import FILES, FLUX, LORA, MODELS, TEXT, VAE
+from demo.painter import FILES, FLUX, LORA, MODELS, TEXT, UNO, VAE
 from sprites.world.identity import all_identities
 from sprites.world.palette import picture
 from sprites.world.scene import reference
@@ -24,25 +24,39 @@ WISHES = [
 ]
 
 
+@pytest.fixture(scope="module", params=("dual", "off the prompt"))
+def kind(request):
+    """MUSAR's own two branches, or a UNO as both of them."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def trained():
-    ranks = {"subject": 64, "noise": 4}
-    model = Trained(load_base(MODELS / FLUX), Variant(ranks=ranks), Wiring(guidance=3.5))
-    model.lora.load_exported(load_file(FILES[f"loras/{LORA}"]))
+def trained(kind):
+    dual = kind == "dual"
+    ranks = {"subject": 64, "noise": 4 if dual else 64}
+    variant = Variant(ranks=ranks, rule="raw" if dual else "centred")
+    model = Trained(load_base(MODELS / FLUX), variant, Wiring(guidance=3.5))
+    state = load_file(FILES[f"loras/{LORA if dual else UNO}"])
+    if not dual:
+        state = {f"{branch}.{n}": t for branch in ranks for n, t in state.items()}
+        state = {n: t for n, t in state.items() if n in model.lora.exported()}
+    model.lora.load_exported(state)
     return model.eval()
 
 
 @pytest.fixture(scope="module")
-def hosted(call, files):
+def hosted(call, files, kind):
     for name, file in FILES.items():
         folder, name = name.split("/")
-        (getattr(files, folder) / name).symlink_to(file)
+        link = getattr(files, folder) / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(file)
     model = call("UNETLoader", unet_name=FLUX, weight_dtype="default")[0]
     model = call(
         "MusarDualLora",
         model=model,
-        subject_lora=LORA,
-        noise_lora="none",
+        subject_lora=LORA if kind == "dual" else UNO,
+        noise_lora="none" if kind == "dual" else UNO,
         subject_strength=1.0,
         noise_strength=1.0,
     )[0]
@@ -87,7 +101,7 @@ def condition(call, vae, clip, example):
 
 @pytest.mark.parametrize("wish", WISHES, ids=lambda w: w[0])
 def test_host_and_trainer_draw_the_same_picture(
-    call, hosted, trained, route, sample, owners, monkeypatch, wish
+    call, hosted, trained, kind, route, sample, owners, monkeypatch, wish
 ):
     import comfy.sample
 
@@ -97,7 +111,13 @@ def test_host_and_trainer_draw_the_same_picture(
     negative = call("CLIPTextEncode", clip=clip, text="")[0]
     latent = torch.zeros(1, 16, *(side // 8 for side in asked.target.shape[:2]))
     out = sample(
-        route(model), positive, negative, latent={"samples": latent}, steps=STEPS, cfg=CFG, seed=SEED
+        route(model, evidence="raw" if kind == "dual" else "centred"),
+        positive,
+        negative,
+        latent={"samples": latent},
+        steps=STEPS,
+        cfg=CFG,
+        seed=SEED,
     )
     inside = model.model.process_latent_in
 

@@ -76,6 +76,7 @@ FLUX1 = Family(
         Preset("MUSAR", "diagonal", static=True, dual=True),
         Preset("UNO", "diagonal", static=False),
         Preset("Kontext", "index", static=False),
+        Preset("UNO, four or more", "diagonal", static=True, off_prompt=True),
     ),
     check_lora=check_lora,
 )

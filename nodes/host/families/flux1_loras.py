@@ -26,4 +26,8 @@ def check_lora(state: Mapping[str, Tensor], name: str) -> None:
             "EasyControl's own nodes run. Use those, or UNO."
         )
     if "single_blocks.37.processor.qkv_lora.up.weight" in state:
-        log.warning("%s is a UNO or USO LoRA, made for all tokens: it belongs in Load LoRA.", name)
+        log.warning(
+            "%s is a UNO or USO LoRA, made for all tokens: up to three subjects it belongs in Load LoRA. For "
+            "more, choose it here as subject_lora and as noise_lora, with the preset 'UNO, four or more'.",
+            name,
+        )

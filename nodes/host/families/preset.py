@@ -12,6 +12,7 @@ class Preset:
     static: bool
     evidence: str = "centred"  # rule by which layers speak for a subject
     dual: bool = False  # the weights are a MUSAR dual LoRA
+    off_prompt: bool = False  # a LoRA for all tokens, as both branches: the prompt's see none of it
 
     def __str__(self) -> str:
         return f"{self.name}: positions {self.positions}, static {'on' if self.static else 'off'}"
