@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..world.kinds import KINDS, SIDE, bitmap
@@ -9,7 +11,7 @@ from .read import ENOUGH, SHAPES, Found, labels
 
 VISIBLE = 20  # cells of a bitmap's 36, at least
 RIGHT = ENOUGH / SIDE**2  # of what is visible
-HIDDEN = -2  # in Found.cells: a body's cell that something else covers
+HIDDEN = -2  # in Found.cells: a body's cell on which something else lies too
 
 
 def find_covered(cells: np.ndarray) -> list[Found]:
@@ -27,12 +29,27 @@ def find_covered(cells: np.ndarray) -> list[Found]:
         # of two that fit as well, the one of which more is seen
         kind, row, column = np.unravel_index((share + right / 1000).argmax(), share.shape)
         if share[kind, row, column] < RIGHT:
-            return sorted(found, key=lambda f: (f.column, f.row))
+            return sorted(_shared_hidden(found), key=lambda f: (f.column, f.row))
         window = np.s_[row : row + SIDE, column : column + SIDE]
-        body = np.where(covered[window], HIDDEN, cells[window])
-        body = np.where(SHAPES[kind] == 1, body, -1)
+        body = np.where(SHAPES[kind] == 1, cells[window], -1)
         found.append(Found(KINDS[kind], int(row), int(column), int(right[kind, row, column]), body))
         covered[window] |= bitmap(KINDS[kind]) > 0
         # whatever overlaps it by more than two rows or columns is the same thing seen again
         near = np.s_[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3]
         allowed[(slice(None), *near)] = False
+
+
+def _shared_hidden(found: list[Found]) -> list[Found]:
+    """What lies on two subjects is nobody's: shapes alone do not tell which of them is in front."""
+    out = []
+    for f in found:
+        cells = f.cells
+        for other in found:
+            if other is not f:
+                rows = np.arange(SIDE)[:, None] + f.row - other.row
+                columns = np.arange(SIDE)[None] + f.column - other.column
+                inside = (0 <= rows) & (rows < SIDE) & (0 <= columns) & (columns < SIDE)
+                there = bitmap(other.kind)[rows.clip(0, SIDE - 1), columns.clip(0, SIDE - 1)] > 0
+                cells = np.where(inside & there & (cells >= 0), HIDDEN, cells)
+        out.append(replace(f, cells=cells))
+    return out
