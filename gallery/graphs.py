@@ -66,12 +66,8 @@ def _refined() -> Graph:
     last = ["9", 0]
     for k, (kind, _) in enumerate(subjects, 1):
         n, column = f"{9 + k}", 4 + 2 * k
-        own = f"subjects.subject_{k}"
-        positive = {
-            name: value
-            for name, value in g.prompt["6"]["inputs"].items()
-            if not name.startswith("subjects.") or name == own
-        }
+        positive = {n: v for n, v in g.prompt["6"]["inputs"].items() if not n.startswith("subjects.")}
+        positive["subjects.subject_1"] = [f"{k}1", 0]
         words = g.add(f"{n}0", "MusarConditioning", f"The {kind}'s reference alone", column, **positive)
         nothing = g.add(
             f"{n}1", "ConditioningZeroOut", "Negative (unused at CFG 1)", column, conditioning=words
