@@ -21,7 +21,9 @@ def with_small_models(prompt: dict, size: int = 256, steps: int = 8, reference_s
             case "LoraLoaderModelOnly":
                 inputs["lora_name"] = LORA
             case "MusarDualLora":
-                inputs["subject_lora"] = DUAL
+                both = inputs["noise_lora"] != "none"  # of a LoRA for all tokens
+                inputs["subject_lora"] = LORA if both else DUAL
+                inputs["noise_lora"] = LORA if both else "none"
             case "VAELoader":
                 inputs["vae_name"] = VAE
             case "DualCLIPLoader":
