@@ -56,9 +56,9 @@ def musar() -> Variant:
 
 
 def ways_for(variant: Variant) -> list[str]:
-    """Another seed is judged in those that are shown alone."""
+    """Another seed is judged in a few alone."""
     if variant.repeats:
-        return SETTINGS["judge"]["shown"]
+        return SETTINGS["judge"]["repeated"]
     return list(SETTINGS["musar"]) if variant.name == MUSAR else [*SETTINGS["ways"], *SETTINGS["trials"]]
 
 

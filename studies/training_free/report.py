@@ -17,11 +17,12 @@ from ..judging.cases import cases, name_of
 from ..judging.score import figures
 from ..judging.table import bootstrap
 from ..judging.variant import Variant
+from .chart import write_chart
 from .ways import Way, bend
 
 COMMAND = "make training-free"
 PAGE = ROOT / "docs" / "results.md"
-SHEET = "images/training_free.png"
+SHEET, CHART = "images/training_free.png", "images/identity_by_subjects.svg"
 
 # way: cell: figure: a value a prompt
 Scores = Mapping[str, Mapping[str, Mapping[str, Sequence[float | None]]]]
@@ -45,8 +46,9 @@ def write_report(judged: Sequence[Variant], settings: Mapping, ways: Mapping[str
     repeated = [v for v in judged if v.repeats]
     if repeated:
         lines += ["", "### From other seeds", "", "Mean identity of each run.", ""]
-        lines += other_seeds(variants, repeated, list(shown), names)
+        lines += other_seeds(variants, repeated, judge["repeated"], names)
     write_section(PAGE, "Models that were never trained for routing", COMMAND, lines)
+    chart(judged, judge)
     sheet([v for v in variants if set(shown) <= set(scores_of(v))], judge, shown)
 
 
@@ -75,6 +77,22 @@ def other_seeds(
             means = [" / ".join(f"{np.mean(s[way][c]['identity']):.3f}" for s in scores) for c in cells]
             lines.append(f"| {variant.name} | {way} | {' | '.join(means)} |")
     return lines
+
+
+def chart(judged: Sequence[Variant], judge: Mapping) -> None:
+    """Of every run that was judged so."""
+    cells = [name_of(*cell) for cell in judge["cells"] if not cell[1]]
+    panels = {}
+    for name, (title, *ways) in judge["charted"].items():
+        runs = [scores_of(v) for v in judged if name in (v.name, v.repeats)]
+        panels[title] = {
+            judge["chart"][way]: [
+                [float(np.mean(s[way][c]["identity"])) for c in cells] for s in runs if way in s
+            ]
+            for way in ways
+        }
+    title = "Sprites: how truly each subject is drawn (identity, 1 is exactly)"
+    write_chart(PAGE.parent / CHART, panels, title)
 
 
 def shown_as(found: Mapping[str, Sequence[float | None]]) -> str:

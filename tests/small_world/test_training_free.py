@@ -1,5 +1,7 @@
 """The ways of the study: a way that the pack offers draws as the trainer's own routing does."""
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from musar_attention import SubjectTokens, TokenLayout
 from studies.ablation.variants import every_variant
 from studies.judging.cases import cases
 from studies.training_free.__main__ import WAYS
+from studies.training_free.chart import HEIGHT, TOP, write_chart
 from studies.training_free.drawn import as_json
 from studies.training_free.report import table
 from studies.training_free.rules import TRIED, smoothed, voice
@@ -90,3 +93,20 @@ def test_smoothed_is_the_mean_over_neighbours():
         for c in range(columns)
     ]
     assert torch.allclose(smoothed(found, (rows, columns)), torch.stack(near, 1), atol=1e-6)
+
+
+def test_the_chart_shows_each_run_and_their_mean(tmp_path):
+    panels = {"one": {"off": [[1.0, 0.5], [0.5, 0.0]], "on": [[1.0, 1.0]]}, "two": {"off": [[0.25]]}}
+    write_chart(tmp_path / "chart.svg", panels, "identity")
+    root = ElementTree.parse(tmp_path / "chart.svg").getroot()
+    lines = [e for e in root.iter("{http://www.w3.org/2000/svg}polyline")]
+    drawn = [[tuple(map(float, p.split(","))) for p in e.get("points").split()] for e in lines]
+    thick = [points for e, points in zip(lines, drawn) if e.get("stroke-width") == "3"][2:]  # behind the key
+    thin = [points for e, points in zip(lines, drawn) if e.get("stroke") != "#dddddd"]
+    assert len(thin) == 2 + 2 + 3  # the key, two runs, three means
+
+    def identity(point):
+        return 1 - (point[1] - TOP) / HEIGHT
+
+    means = [[round(identity(p), 3) for p in points] for points in thick]
+    assert means == [[0.75, 0.25], [1.0, 1.0], [0.25]]
