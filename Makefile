@@ -29,7 +29,7 @@ PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
 .PHONY: help host demo test lint test-hosts $(TIERS:%=test-%) bench-attention bench-lora bench-record \
   sprites-train sprites-judge diptych-preview train-tools train-estimate ablation \
-  training-free views crowd workflows screenshots
+  training-free views crowd workflows locales screenshots
 
 help:
 	@echo "make demo             pictures of Sprites through a real ComfyUI, into output/"
@@ -44,6 +44,7 @@ help:
 	@echo "make diptych-preview  a contact sheet of training examples; SOURCE=folder FOLDER=… for your own pairs"
 	@echo "make workflows        write the shipped workflows anew, through ComfyUI's own frontend in Chromium"
 	@echo "make screenshots      the pictures of ComfyUI in docs/images"
+	@echo "make locales          what the nodes say, for their translations (locales/)"
 	@echo "make ablation         train and judge the paper's variants on Sprites, into docs/results.md (FORCE=1: all anew)"
 	@echo "make training-free    route models that were trained without it, every way, into docs/results.md"
 	@echo "make views            subjects with one view and with two, into docs/results.md"
@@ -108,6 +109,9 @@ diptych-preview: host
 
 workflows: test-tools
 	@"$(PY)" -m gallery
+
+locales: host
+	LOCALES=1 $(PYTEST) tests/host/test_locales.py
 
 screenshots: test-tools
 	SCREENSHOTS=1 $(PYTEST) tests/browser/test_canvas.py tests/browser/test_subgraph.py
