@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from musar_attention import Box
 from sprites.judge import Request
 from sprites.world.captions import caption, held_out_prompt, names
+from sprites.world.kinds import SIDE
 from sprites.world.palette import SUBJECTS, picture
 from sprites.world.places import PLACES
 from sprites.world.scene import Placed, Scene, columns_for, pick_kinds, place_subjects, reference
@@ -37,6 +39,13 @@ class Case:
     def empty(self) -> np.ndarray:
         """A picture whose size counts."""
         return np.zeros_like(picture(self.scene.cells()))
+
+    @property
+    def boxes(self) -> list[Box]:
+        """Where the scene has its subjects, in the references' order."""
+        width, height = self.scene.columns, self.scene.rows
+        corners = [(s.column, s.row, s.column + SIDE, s.row + SIDE) for s in self.scene.subjects]
+        return [Box(x / width, y / height, r / width, b / height) for x, y, r, b in corners]
 
     @property
     def request(self) -> Request:

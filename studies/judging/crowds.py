@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from musar_attention import Box
 from sprites.judge import Request
 from sprites.world.captions import held_out_prompt
 from sprites.world.crowd import Told, crowd, tell
@@ -34,6 +35,10 @@ class CrowdCase(Case):
             for k, s in enumerate(self.scene.subjects)
         ]
         return Example(self.words, tuple(references[k] for k in self.order), self.empty)
+
+    @property
+    def boxes(self) -> list[Box]:
+        return [super(CrowdCase, self).boxes[k] for k in self.order]
 
     @property
     def request(self) -> Request:

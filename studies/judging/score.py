@@ -31,7 +31,7 @@ class Artist:
     condition_prompts: bool = True
 
     def draw(
-        self, cases: Sequence[Case], seeds: int, before: Callable[[], None] = lambda: None
+        self, cases: Sequence[Case], seeds: int, before: Callable[[Sequence[Case]], None] = lambda batch: None
     ) -> Iterator[tuple[int, int, np.ndarray]]:
         """Number of the case, seed, and the picture's cells; in no particular order. `before` each batch."""
         groups: dict[tuple, list[tuple[int, int, Encoded]]] = defaultdict(list)
@@ -41,7 +41,7 @@ class Artist:
         for group in groups.values():
             for start in range(0, len(group), self.batch):
                 part = group[start : start + self.batch]
-                before()
+                before([cases[i] for i, _, _ in part])
                 for (i, seed, _), cells in zip(part, self._draw(part)):
                     yield i, seed, cells
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from musar_attention import TokenLayout, affinity, assign
+from musar_attention import TokenLayout, affinity, assign, inside_boxes
+from sprites.world.scene import PATCH
 from training.network.dense import Dense
 from training.network.model import Trained
 from training.network.routing import Routes
 
+from ..judging.cases import Case
 from .rules import smoothed, voice
 
 TRAINED = "trained"
@@ -34,6 +36,7 @@ class Way:
     memory: bool = False  # a step begins with the evidence that the last one ended with
     decay: float = 1.0  # of the evidence of the layers before
     nobody: float = 0.0  # of a subject's strongest evidence: tokens below it are nobody's
+    boxes: bool = False  # a subject owns nothing outside the place that a true picture gives it
     gated: bool = False  # the LoRA leaves the prompt's tokens alone
     bias: float = 0.0  # added to one subject's affinity in every layer but the one that tells them apart
 
@@ -51,6 +54,7 @@ class Progress:
     """Of one batch of pictures: what survives from step to step."""
 
     steps: int
+    allowed: Tensor | None = None  # bool [B,n,c]: who may own what
     step: int = -1
     last: Tensor | None = None  # evidence at the end of the last step
 
@@ -83,7 +87,7 @@ class BentRoutes(Routes):
         if way.memory:
             self.progress.last = total
         told = smoothed(total, self.layout.target) if way.smooth else total
-        owner = assign(told)
+        owner = assign(told, self.progress.allowed)
         if way.nobody:
             best = told.gather(-1, owner[..., None])[..., 0]
             strongest = told.amax(1).gather(-1, owner)
@@ -104,6 +108,12 @@ class BentRoutes(Routes):
         return total
 
 
+def inside(batch: Sequence[Case]) -> Tensor:
+    """bool [B,n,c]."""
+    tokens = [(case.scene.rows // PATCH, case.scene.columns // PATCH) for case in batch]
+    return torch.cat([inside_boxes(case.boxes, size) for case, size in zip(batch, tokens)])
+
+
 CLEAR = 1  # the layer of Sprites' base that tells subjects apart: docs/results.md, "Who owns what"
 
 
@@ -114,9 +124,9 @@ def reference_affinity(q: Tensor, k: Tensor, layout: TokenLayout) -> Tensor:
     return torch.stack([weights[..., layout.CI(i)].sum(-1) for i in range(layout.count)], -1)
 
 
-def bend(model: Trained, way: Way, steps: int) -> None:
-    """The model draws its next batch this way."""
-    progress = Progress(steps)
+def bend(model: Trained, way: Way, steps: int, batch: Sequence[Case] = ()) -> None:
+    """The model draws its next batch, of these cases, this way."""
+    progress = Progress(steps, allowed=inside(batch) if way.boxes else None)
     model.wiring = replace(model.wiring, places=way.places)
 
     def routes(*args: Any, **kwargs: Any) -> BentRoutes:

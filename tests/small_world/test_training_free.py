@@ -1,5 +1,6 @@
 """The ways of the study: a way that the pack offers draws as the trainer's own routing does."""
 
+from functools import partial
 from xml.etree import ElementTree
 
 import numpy as np
@@ -9,12 +10,13 @@ import torch
 from musar_attention import SubjectTokens, TokenLayout
 from studies.ablation.variants import every_variant
 from studies.judging.cases import cases
+from studies.judging.crowds import crowd_cases
 from studies.training_free.__main__ import WAYS
 from studies.training_free.chart import HEIGHT, TOP, write_chart
 from studies.training_free.drawn import as_json
 from studies.training_free.report import table
 from studies.training_free.rules import TRIED, smoothed, voice
-from studies.training_free.ways import Way, bend, reference_affinity
+from studies.training_free.ways import Way, bend, inside, reference_affinity
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +28,8 @@ def full():
 
 def pictures(artist, way=None):
     asked = [*cases(2, False, 2), *cases(3, True, 1)]
-    before = (lambda: None) if way is None else (lambda: bend(artist.model, way, artist.steps))
-    return {(i, seed): cells for i, seed, cells in artist.draw(asked, 2, before)}
+    before = () if way is None else (partial(bend, artist.model, way, artist.steps),)
+    return {(i, seed): cells for i, seed, cells in artist.draw(asked, 2, *before)}
 
 
 def test_the_packs_own_way_is_one_of_them(full):
@@ -38,11 +40,28 @@ def test_the_packs_own_way_is_one_of_them(full):
 
 
 @pytest.mark.parametrize(
-    "way", [Way(static=True, steps=(0.0, 0.5)), Way(accumulate=False), Way(static=True, signal="reference")]
+    "way",
+    [
+        Way(static=True, steps=(0.0, 0.5)),
+        Way(accumulate=False),
+        Way(static=True, signal="reference"),
+        Way(static=True, boxes=True),
+    ],
 )
 def test_another_way_draws_another_picture(full, way):
     usual, other = pictures(full, Way(static=True)), pictures(full, way)
     assert any(not np.array_equal(usual[key], other[key]) for key in usual)
+
+
+def test_boxes_are_where_the_true_picture_has_each_reference():
+    for case in (cases(3, False, 1)[0], crowd_cases(3, 1, shuffled=True)[0]):
+        (allowed,) = inside([case])
+        rows, columns = case.scene.rows // 2, case.scene.columns // 2
+        for k, reference in enumerate(case.example.references):
+            (row, column), *_ = allowed[:, k].reshape(rows, columns).nonzero().tolist()
+            (subject,) = (s for s in case.scene.subjects if (s.row // 2, s.column // 2) == (row, column))
+            assert subject.kind in reference.phrase
+            assert allowed[:, k].sum() == 9
 
 
 def test_reference_affinity_is_the_attention_that_references_get():
