@@ -26,6 +26,9 @@ class SpritesEncoder:
     def words(self, text: str) -> Tensor:
         return self.encode(text)[0][: len(self.pieces(text))]
 
+    def tokens(self, text: str) -> int:
+        return self.encode.tokens(text)
+
     def pieces(self, text: str) -> list[str]:
         tokenizer = self.encode.tokenizer
         return tokenizer.convert_ids_to_tokens(tokenizer(text).input_ids)
@@ -35,3 +38,6 @@ class SpritesEncoder:
 
     def picture(self, latent: Tensor) -> np.ndarray:
         return picture(cells_of(latent[None])[0])
+
+    def free(self) -> None:
+        """It is small."""
