@@ -38,3 +38,7 @@ class Encoder(Protocol):
     def free(self) -> None:
         """Give its memory back; what is needed again is loaded again."""
         ...
+
+    def fingerprint(self) -> str:
+        """Of its weights: what one encoder made is not another's."""
+        ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ class SpritesEncoder:
     """`models` is the folder with Sprites' weights."""
 
     def __init__(self, models: Path) -> None:
-        self.encode = TextEncoder(load_file(models / "sprites_text.safetensors"))
+        self.weights = models / "sprites_text.safetensors"
+        self.encode = TextEncoder(load_file(self.weights))
 
     def prompt(self, text: str) -> tuple[Tensor, Tensor]:
         return self.encode(text)
@@ -41,3 +43,6 @@ class SpritesEncoder:
 
     def free(self) -> None:
         """It is small."""
+
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self.weights.read_bytes()).hexdigest()
