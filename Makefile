@@ -29,7 +29,7 @@ PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
 .PHONY: help host demo test lint test-hosts $(TIERS:%=test-%) bench-attention bench-lora bench-record \
   sprites-train sprites-judge diptych-preview train-tools train-estimate ablation \
-  training-free views crowd workflows screenshots
+  training-free views crowd times workflows screenshots
 
 help:
 	@echo "make demo             pictures of Sprites through a real ComfyUI, into output/"
@@ -48,6 +48,7 @@ help:
 	@echo "make training-free    route models that were trained without it, every way, into docs/results.md"
 	@echo "make views            subjects with one view and with two, into docs/results.md"
 	@echo "make crowd            train and judge in the less kind world, into docs/results.md"
+	@echo "make times            train at other times on Sprites, into docs/training.md"
 	@echo "make train-estimate   memory and arithmetic of training on FLUX.1-dev"
 	@echo "make sprites-judge    judge the judge and the base model, into docs/sprites.md"
 
@@ -70,7 +71,7 @@ test-tools: train-tools
 	@"$(PY)" -c "import pytest, hypothesis, ruff, playwright" || { echo "Tests need more: $(PY) -m pip install pytest hypothesis ruff playwright"; exit 1; }
 
 train-tools: host
-	@"$(PY)" -c "import diffusers, pyarrow, yaml" || { echo "Training needs more: $(PY) -m pip install diffusers pyarrow pyyaml"; exit 1; }
+	@"$(PY)" -c "import accelerate, diffusers, pyarrow, yaml" || { echo "Training needs more: $(PY) -m pip install accelerate diffusers pyarrow pyyaml"; exit 1; }
 
 lint: test-tools
 	"$(PY)" -m ruff check .
@@ -123,6 +124,9 @@ views: host
 
 training-free: train-tools
 	@"$(PY)" -m studies.training_free
+
+times: train-tools
+	@"$(PY)" -m studies.times
 
 train-estimate: train-tools
 	@"$(PY)" -m training.estimate
