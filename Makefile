@@ -29,7 +29,7 @@ PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
 .PHONY: help host demo test lint test-hosts $(TIERS:%=test-%) bench-attention bench-lora bench-record \
   sprites-train sprites-judge diptych-preview train-tools train-estimate ablation \
-  training-free views crowd times workflows screenshots
+  training-free views crowd times clean-training workflows screenshots
 
 help:
 	@echo "make demo             pictures of Sprites through a real ComfyUI, into output/"
@@ -49,6 +49,7 @@ help:
 	@echo "make views            subjects with one view and with two, into docs/results.md"
 	@echo "make crowd            train and judge in the less kind world, into docs/results.md"
 	@echo "make times            train at other times on Sprites, into docs/training.md"
+	@echo "make clean-training   docs/training.md in a clean environment on a fresh clone, with tiny weights"
 	@echo "make train-estimate   memory and arithmetic of training on FLUX.1-dev"
 	@echo "make sprites-judge    judge the judge and the base model, into docs/sprites.md"
 
@@ -124,6 +125,9 @@ views: host
 
 training-free: train-tools
 	@"$(PY)" -m studies.training_free
+
+clean-training:
+	@"$(PYTHON)" -m tools.clean_training
 
 times: train-tools
 	@"$(PY)" -m studies.times

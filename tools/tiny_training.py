@@ -9,12 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+import yaml
 from torch import nn
 
 WIDTH, POOLED = 64, 32  # of the text embeddings and the pooled one
 WORDS = (
     "a an the another cat dog on of in sofa lawn two images concatenated side by left right part is".split()
 )
+CONFIG = Path(__file__).resolve().parents[1] / "training" / "configs" / "flux_dev.yaml"
+SCORES = ("compositeStructure", "objectConsistency", "imageQuality")
 COLOURS = {"cat": (200, 80, 40), "dog": (60, 90, 200)}
 PLACES = {"sofa": (230, 220, 190), "lawn": (150, 210, 140)}
 
@@ -25,7 +28,27 @@ def main() -> None:
     folder = parser.parse_args().folder
     write_flux(folder / "FLUX.1-tiny")
     write_pairs(folder / "pairs")
-    print(f"{folder}: FLUX.1-tiny, a model, and pairs, {len(list((folder / 'pairs').iterdir()))} of them")
+    config = tiny_config(folder)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    print(f"{folder}: FLUX.1-tiny, pairs, and config.yaml to train on them.")
+
+
+def tiny_config(folder: Path) -> dict:
+    """FLUX.1-dev's, made small: the CPU, few steps, small pictures, low ranks."""
+    config = yaml.safe_load(CONFIG.read_text())
+    models = str(folder / "FLUX.1-tiny")
+    config["encoder"] |= {"models": models, "device": "cpu", "cache": str(folder / "cache"), "ahead": 4}
+    config["variant"]["ranks"] = {"subject": 8, "noise": 2}
+    config["stages"] = [stage | {"steps": 4} for stage in config["stages"]]
+    return config | {
+        "base": models,
+        "data": {"kind": "folder", "folder": str(folder / "pairs")},
+        "pixels": {"target": 64, "reference": 64},
+        "warmup": 2,
+        "precision": "no",
+        "cpu": True,
+        "save_every": 5,
+    }
 
 
 def write_flux(folder: Path) -> None:
@@ -109,6 +132,40 @@ def write_clip_tokenizer(folder: Path) -> int:
     settings = {"model_max_length": 77, "pad_token": "<|endoftext|>", "unk_token": "<|endoftext|>"}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"tokenizer_class": "CLIPTokenizer"}))
     return len(vocabulary)
+
+
+def write_subjects200k(folder: Path) -> None:
+    """Composites of two pictures of one subject, in a Parquet shard as the data set has them."""
+    import io
+
+    import pyarrow
+    from PIL import Image
+    from pyarrow import parquet
+
+    rows = []
+    for number in range(6):
+        kind = list(COLOURS)[number % 2]
+        composite, file = Image.new("RGB", (160, 80), "white"), io.BytesIO()
+        for left, place in zip((8, 88), PLACES.values()):
+            composite.paste(place, (left, 8, left + 64, 72))
+            composite.paste(COLOURS[kind], (left + 16 + 2 * number, 24, left + 40 + 2 * number, 56))
+        composite.save(file, "png")
+        rows.append(
+            {
+                "image": {"bytes": file.getvalue(), "path": None},
+                "collection": "collection_2",
+                "quality_assessment": dict.fromkeys(SCORES, 5),
+                "description": {
+                    "item": kind,
+                    "description_0": "This item is on a sofa.",
+                    "description_1": "This item is on a lawn.",
+                    "category": kind,
+                    "description_valid": True,
+                },
+            }
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "train-00000.parquet")
 
 
 def write_pairs(folder: Path) -> None:

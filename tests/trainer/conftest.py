@@ -5,9 +5,8 @@ import os
 import pytest
 import torch
 
-from tools.comfy_server import ROOT
+from tools.tiny_training import tiny_config as made_config
 from tools.tiny_training import write_flux, write_pairs
-from training.config import read_config
 
 from .made import write_shard
 
@@ -26,17 +25,11 @@ def tiny(tmp_path_factory):
 @pytest.fixture
 def tiny_config(tiny):
     """Of FLUX.1-dev, for that folder: two stages of two steps."""
-    config = read_config(ROOT / "training" / "configs" / "flux_dev.yaml", [])
-    models = str(tiny / "FLUX.1-tiny")
+    config = made_config(tiny)
+    config["encoder"] |= {"cache": None, "ahead": 0}
     return config | {
-        "base": models,
-        "encoder": {"kind": "flux", "models": models, "device": "cpu", "cache": None, "ahead": 0},
-        "data": {"kind": "folder", "folder": str(tiny / "pairs")},
-        "pixels": {"target": 64, "reference": 64},
         "variant": {"static": True, "dynamic": True, "ranks": {"subject": 4, "noise": 2}},
         "stages": [{"steps": 2, "mix": {"single": 1}}, {"steps": 2, "mix": {"same": 1}}],
-        "precision": "no",
-        "cpu": True,
         "checkpointing": False,
         "save_every": 2,
         "log": False,
