@@ -29,7 +29,7 @@ PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
 .PHONY: help host demo test lint test-hosts $(TIERS:%=test-%) bench-attention bench-lora bench-record \
   sprites-train sprites-judge diptych-preview train-tools train-estimate ablation \
-  training-free views crowd workflows locales screenshots
+  training-free views crowd times clean-training workflows locales screenshots
 
 help:
 	@echo "make demo             pictures of Sprites through a real ComfyUI, into output/"
@@ -49,6 +49,8 @@ help:
 	@echo "make training-free    route models that were trained without it, every way, into docs/results.md"
 	@echo "make views            subjects with one view and with two, into docs/results.md"
 	@echo "make crowd            train and judge in the less kind world, into docs/results.md"
+	@echo "make times            train at other times on Sprites, into docs/training.md"
+	@echo "make clean-training   docs/training.md in a clean environment on a fresh clone, with tiny weights"
 	@echo "make train-estimate   memory and arithmetic of training on FLUX.1-dev"
 	@echo "make sprites-judge    judge the judge and the base model, into docs/sprites.md"
 
@@ -71,7 +73,7 @@ test-tools: train-tools
 	@"$(PY)" -c "import pytest, hypothesis, ruff, playwright" || { echo "Tests need more: $(PY) -m pip install pytest hypothesis ruff playwright"; exit 1; }
 
 train-tools: host
-	@"$(PY)" -c "import diffusers, pyarrow, yaml" || { echo "Training needs more: $(PY) -m pip install diffusers pyarrow pyyaml"; exit 1; }
+	@"$(PY)" -c "import accelerate, diffusers, pyarrow, yaml" || { echo "Training needs more: $(PY) -m pip install accelerate diffusers pyarrow pyyaml"; exit 1; }
 
 lint: test-tools
 	"$(PY)" -m ruff check .
@@ -127,6 +129,12 @@ views: host
 
 training-free: train-tools
 	@"$(PY)" -m studies.training_free
+
+clean-training:
+	@"$(PYTHON)" -m tools.clean_training
+
+times: train-tools
+	@"$(PY)" -m studies.times
 
 train-estimate: train-tools
 	@"$(PY)" -m training.estimate

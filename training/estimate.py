@@ -28,13 +28,13 @@ WORDS = 16  # tokens of a condition prompt
 class Case:
     name: str
     target: tuple[int, int]  # pixels: height, width
-    references: tuple[int, ...]  # long side of each, square
+    references: tuple[tuple[int, int], ...]  # likewise
     text: int = 512
 
 
 CASES = (
-    Case("single, 512²", (512, 512), (512,)),
-    Case("diptych, 1024×512", (512, 1024), (512, 512)),
+    Case("single, 512²", (512, 512), ((512, 512),)),
+    Case("diptych, 1024×512", (512, 1024), ((512, 512), (512, 512))),
 )
 
 
@@ -65,7 +65,7 @@ def estimate(model: Trained, case: Case) -> Estimate:
         with blocks:
             model(batch, noisy, time)
     # a frozen layer's backward pass is one product (for its input), so as much as forward
-    tokens = case.text + height * width + sum((r // 16) ** 2 + WORDS for r in case.references)
+    tokens = case.text + height * width + sum(h * w // 256 + WORDS for h, w in case.references)
     return Estimate(tokens, blocks.inputs, blocks.largest, forward, 3 * forward)
 
 
@@ -114,24 +114,29 @@ def _batch(model: Trained, case: Case) -> Batch:
 
     height, columns = (side // 16 for side in case.target)
     conditions = tuple(
-        Condition(empty(1, (r // 16) ** 2, 64), (r // 16, r // 16), empty(1, WORDS, width), ())
-        for r in case.references
+        Condition(empty(1, h * w // 256, 64), (h // 16, w // 16), empty(1, WORDS, width), ())
+        for h, w in case.references
     )
     pooled = empty(1, model.flux.config.pooled_projection_dim)
     text = empty(1, case.text, width)
     return Batch(empty(1, height * columns, 64), (height, columns), text, pooled, conditions, None)
 
 
+def state_bytes(learned: int) -> int:
+    """Weights, gradients, average, AdamW's two moments: all float32."""
+    return learned * (4 + 4 + 4 + 8)
+
+
 def report(tflops: float) -> list[str]:
     model = Trained(flux_dev(), Variant(static=False, dynamic=False), Wiring())
     base = sum(p.numel() for p in model.flux.parameters() if not p.requires_grad)
     learned = sum(p.numel() for p in model.lora.parameters())
-    state = learned * (4 + 4 + 8)  # weights, gradients, AdamW's two moments: all float32
+    state = state_bytes(learned)
     encoders = 2 * sum(ENCODERS.values())
     lines = [
         f"FLUX.1-dev: {base / 1e9:.2f} thousand million parameters, {2 * base / GB:.1f} GB in bf16.",
-        f"Dual LoRA of ranks 128 and 4: {learned / 1e6:.0f} million, {state / GB:.1f} GB with gradients "
-        "and AdamW.",
+        f"Dual LoRA of ranks 128 and 4: {learned / 1e6:.0f} million, {state / GB:.1f} GB with gradients, "
+        "average and AdamW.",
         f"Text encoders and VAE: {encoders / GB:.1f} GB in bf16, none where their outputs are cached ahead.",
         "",
         "One sample a GPU, gradient checkpointing, full attention (routing keeps less):",

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import argparse
-from functools import lru_cache
 from pathlib import Path
 
 import torch
-import yaml
-from safetensors.torch import save_file
+from accelerate import PartialState
 
+from tools.whole_file import save_whole
+
+from .config import check_config, read_config
 from .data.feed import Feed
 from .data.reader import open_source
-from .encoders import Encoder, open_encoder
+from .data.sizes import Sizes
+from .dry_run import dry_run
+from .encoders import open_encoder
 from .network.base import load_base
-from .network.batch import Encoded, encode_example
 from .network.dual_lora import DualLora, metadata
 from .network.model import Trained, Variant, Wiring
-from .run.drop import drop
-from .run.trainer import EachStep, Encode, Trainer, seeded
+from .run.checkpoint import how_to_go_on
+from .run.examples import Examples
+from .run.trainer import EachStep, Trainer
 from .run.validation import Validation
 
 LORA = "dual_lora.safetensors"
+TOO_LITTLE_MEMORY = """the memory is full. What makes a run smaller, the cheapest first:
+  --set checkpointing=true        blocks run again in the backward pass; a third more time
+  --set encoder.ahead=300         T5 and the VAE are not beside FLUX in memory
+  --set batch=1                   with accumulation=… the step stays as large
+  --set optimizer=adamw8bit       with the package bitsandbytes: a third of the optimizer's memory
+  --set shard=true                the base is spread over several GPUs
+  --set pixels.target=384         smaller pictures; pixels.reference likewise
+  --set variant.ranks.subject=64  a smaller LoRA
+An earlier checkpoint goes on with all but the last three; pictures and ranks decide what is learned."""
 
 
 def main() -> None:
@@ -31,38 +43,41 @@ def main() -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="over the config: batch=2, time.std=1"
     )
+    parser.add_argument("--dry-run", action="store_true", help="say what the run will take")
     args = parser.parse_args()
     try:
         config = read_config(args.config, args.set)
-        train(config, args.output)
+        if args.dry_run:
+            check_config(config)
+            for line in dry_run(config, open_feeds(config), args.output):
+                print(line)
+        else:
+            train(config, args.output)
     except ValueError as error:
         raise SystemExit(f"training: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit(f"\n{how_to_go_on(args.output)}") from None
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+        raise SystemExit(f"training: {TOO_LITTLE_MEMORY}\n{how_to_go_on(args.output)}") from None
 
 
-def read_config(file: Path, changes: list[str]) -> dict:
-    if not file.is_file():
-        raise ValueError(f"config is {file}, and there is no such file.")
-    config = yaml.safe_load(file.read_text())
-    for change in changes:
-        keys, equals, value = change.partition("=")
-        *path, last = keys.split(".")
-        part = config
-        for key in path:
-            part = part.get(key) if isinstance(part, dict) else None
-        if not equals or not isinstance(part, dict) or last not in part:
-            raise ValueError(f"--set {change}: the config has no {keys}. Write KEY=VALUE with a key it has.")
-        part[last] = yaml.safe_load(value)
-    return config
+def out_of_memory(error: RuntimeError) -> bool:
+    """A GPU's, or that of the machine."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def train(config: dict, folder: Path, each_step: EachStep = lambda trainer, loss: None) -> Trainer:
     """The whole run, or the rest of it, and the LoRA beside its checkpoint."""
+    check_config(config)
+    PartialState(cpu=config["cpu"])  # which GPU is this process's
     feeds = open_feeds(config)
     encoder = open_encoder(config["encoder"])
     looks = [each_step]
     if config["validation"]:
         looks.append(Validation(config["validation"], encoder, config["condition_prompts"]))
-    trainer = Trainer(config, new_model(config), encoder_of(config, feeds, encoder), folder)
+    trainer = Trainer(config, new_model(config), Examples(config, feeds, encoder), folder)
     trainer.run(lambda trainer, loss: [look(trainer, loss) for look in looks])
     if trainer.accelerator.is_main_process:
         export(trainer, folder / LORA)
@@ -74,9 +89,9 @@ def train(config: dict, folder: Path, each_step: EachStep = lambda trainer, loss
 def open_feeds(config: dict) -> list[Feed]:
     """One for each stage."""
     source = open_source(config["data"])
-    seed = config["seed"]
+    seed, sizes = config["seed"], Sizes(**(config["pixels"] or {}))
     return [
-        Feed(source, stage["mix"], 1000 * seed + i, together=config["batch"])
+        Feed(source, stage["mix"], 1000 * seed + i, together=config["batch"], sizes=sizes)
         for i, stage in enumerate(config["stages"])
     ]
 
@@ -95,18 +110,6 @@ def new_model(config: dict) -> Trained:
     return model
 
 
-def encoder_of(config: dict, feeds: list[Feed], encoder: Encoder) -> Encode:
-    """encode(stage, number): a function of these alone."""
-
-    @lru_cache(4 * config["batch"])
-    def encode(stage: int, number: int) -> Encoded:
-        rng = seeded(config["seed"], stage, number, "drop")
-        example = drop(feeds[stage][number], config["drop"], rng)
-        return encode_example(example, encoder, config["condition_prompts"])
-
-    return encode
-
-
 def export(trainer: Trainer, file: Path) -> None:
     """The average of the weights, in bf16, as the node reads it."""
     lora: DualLora = trainer.lora
@@ -114,9 +117,7 @@ def export(trainer: Trainer, file: Path) -> None:
         state = {n: t.to(torch.bfloat16).cpu() for n, t in lora.exported().items()}
     base = str(trainer.config["base"]).rsplit("/", 1)[-1]
     facts = metadata(lora, base, trainer.step, trainer.seconds, trained_as(trainer.config))
-    part = file.with_suffix(".part")
-    save_file(state, part, facts)
-    part.replace(file)
+    save_whole(state, file, facts)
 
 
 def trained_as(config: dict) -> dict:

@@ -157,7 +157,7 @@ def test_what_the_file_says(config, tmp_path):
     [
         ("base=nowhere", "base is nowhere, and there is no such file or folder"),
         ("encoder.kind=clip", "encoder.kind is flux or sprites; found 'clip'"),
-        ("optimizer=sgd", "optimizer is adamw, adamw8bit or prodigy; found 'sgd'"),
+        ("optimizer=sgd", "optimizer is 'sgd'. It must be one of adamw, adamw8bit, prodigy"),
         ("data.kind=web", "There is no data of kind 'web'"),
         ("variant.ranks={middle: 3}", "ranks names the branches subject, noise, or all"),
     ],

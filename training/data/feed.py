@@ -9,6 +9,7 @@ from .diptych import check_words, diptych, single
 from .example import Example
 from .order import WINDOW, Order
 from .pair import BadRow, Pair, Source
+from .sizes import Sizes
 
 TRIES = 1000  # bad examples one after another, before the data is given up
 
@@ -21,14 +22,20 @@ class Feed:
     """
 
     def __init__(
-        self, source: Source, mix: Mapping[str, float], seed: int, window: int = WINDOW, together: int = 1
+        self,
+        source: Source,
+        mix: Mapping[str, float],
+        seed: int,
+        window: int = WINDOW,
+        together: int = 1,
+        sizes: Sizes | None = None,  # None = pictures of any size are taken as they are
     ) -> None:
         if source.ready and set(mix) != {"single"}:
             raise ValueError(
                 f"{source.name} holds ready examples, which are not made into diptychs: found the mix "
                 f"{dict(mix)}. Set it to single: 1."
             )
-        self.source = source
+        self.source, self.sizes = source, sizes
         self.order = Order(source, mix, seed, window, together)
         self.bad: dict[tuple[int, ...], BadRow] = {}  # by row, or by two that do not go together
 
@@ -49,19 +56,20 @@ class Feed:
     def _make(self, rows: tuple[int, ...]) -> Example | None:
         if rows in self.bad:
             return None
-        pairs = [pair for pair in map(self._read, rows) if pair is not None]
+        pairs = [pair for pair in map(self.read, rows) if pair is not None]
         if len(pairs) < len(rows):
             return None
-        if isinstance(pairs[0], Example):
-            return pairs[0]
         try:
-            return single(pairs[0]) if len(rows) == 1 else diptych(*pairs)
+            if isinstance(pairs[0], Example):
+                return self.sized(pairs[0])
+            return self.sized(single(pairs[0]) if len(rows) == 1 else diptych(*pairs))
         except BadRow as error:
             places = " and ".join(map(self.source.where, rows))
             self.bad[rows] = BadRow(f"{places}: {error}", error.reason)
             return None
 
-    def _read(self, row: int) -> Pair | Example | None:
+    def read(self, row: int) -> Pair | Example | None:
+        """None where the row is bad, which is remembered."""
         if (row,) in self.bad:
             return None
         try:
@@ -72,10 +80,14 @@ class Feed:
         try:
             if isinstance(pair, Pair):
                 check_words(pair)
+                pair = self.sizes.pair(pair) if self.sizes else pair
         except BadRow as error:
             self.bad[row,] = BadRow(f"{self.source.where(row)}: {error}", error.reason)
             return None
         return pair
+
+    def sized(self, example: Example) -> Example:
+        return self.sizes.example(example, self.source.ready) if self.sizes else example
 
     def _reasons(self) -> list[str]:
         by_reason: dict[str, list[BadRow]] = defaultdict(list)

@@ -5,23 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 
 from .encoder import Encoder
+from .store import Store
+from .stored import StoredEncoder
 
-__all__ = ["Encoder", "open_encoder"]
+__all__ = ["Encoder", "Store", "StoredEncoder", "new_encoder", "open_encoder"]
 
 
-def open_encoder(settings: dict) -> Encoder:
-    """`kind` is flux or sprites, `models` its folder; with `cache`, a folder, everything is encoded once."""
-    from .cache import CachedEncoder
-
+def new_encoder(settings: dict) -> Encoder:
+    """`kind` is flux or sprites, `models` its folder."""
     match settings.get("kind"):
         case "flux":
             from .flux import FluxEncoder
 
-            encoder = FluxEncoder(Path(settings["models"]), settings.get("device", "cpu"))
+            return FluxEncoder(Path(settings["models"]), settings.get("device", "cpu"))
         case "sprites":
             from .sprites import SpritesEncoder
 
-            encoder = SpritesEncoder(Path(settings["models"]))
+            return SpritesEncoder(Path(settings["models"]))
         case other:
             raise ValueError(f"encoder.kind is flux or sprites; found {other!r}.")
-    return CachedEncoder(encoder, Path(settings["cache"])) if settings.get("cache") else encoder
+
+
+def open_encoder(settings: dict) -> Encoder:
+    """With `cache`, a folder, what `training.encode` wrote there is read, not made again."""
+    encoder = new_encoder(settings)
+    if settings.get("cache"):
+        return StoredEncoder(encoder, Store(Path(settings["cache"]), encoder.fingerprint()))
+    return encoder if settings["kind"] == "sprites" else StoredEncoder(encoder)  # Sprites' is quick

@@ -16,7 +16,11 @@ class Encoder(Protocol):
         ...
 
     def words(self, text: str) -> Tensor:
-        """CT [tokens, width]: the words' own tokens and the end token."""
+        """CT [tokens, width]: of T of these words alone, the words' own tokens and the end token."""
+        ...
+
+    def tokens(self, text: str) -> int:
+        """How many T has; no network runs."""
         ...
 
     def pieces(self, text: str) -> list[str]:
@@ -29,4 +33,12 @@ class Encoder(Protocol):
 
     def picture(self, latent: Tensor) -> np.ndarray:
         """[16, h, w] -> 8h 8w 3 of 0 … 255."""
+        ...
+
+    def free(self) -> None:
+        """Give its memory back; what is needed again is loaded again."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Of its weights: what one encoder made is not another's."""
         ...

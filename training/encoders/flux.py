@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+BEGINNING = 1 << 20  # bytes of a file that tell it from another
 
 
 class FluxEncoder:
@@ -23,18 +30,36 @@ class FluxEncoder:
         self.models, self.device, self.length = models, torch.device(device), length
 
     def prompt(self, text: str) -> tuple[Tensor, Tensor]:
-        ids = self.t5_tokens(text)
-        ids += [self._t5[0].pad_token_id] * (self.length - len(ids))
-        return self._read(ids), self._pooled(text)
+        return self._read(text), self._pooled(text)
 
     def words(self, text: str) -> Tensor:
-        return self._read(self.t5_tokens(text))
+        """Cut out of what was read with its padding, as ComfyUI's encoder reads it: without a mask."""
+        return self._read(text)[: len(self.t5_tokens(text))]
+
+    def tokens(self, text: str) -> int:
+        return max(self.length, len(self.t5_tokens(text)))
 
     def pieces(self, text: str) -> list[str]:
-        return self._t5[0].convert_ids_to_tokens(self.t5_tokens(text))
+        return self._t5_tokenizer.convert_ids_to_tokens(self.t5_tokens(text))
 
     def t5_tokens(self, text: str) -> list[int]:
-        return self._t5[0](text, verbose=False).input_ids
+        return self._t5_tokenizer(text, verbose=False).input_ids
+
+    def free(self) -> None:
+        for name in ("_t5", "_clip", "_vae"):
+            self.__dict__.pop(name, None)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def fingerprint(self) -> str:
+        """By the names, sizes and beginnings of the files: headers, mostly, and some weights."""
+        digest = hashlib.sha256(str(self.length).encode())
+        for part in ("tokenizer", "tokenizer_2", "text_encoder", "text_encoder_2", "vae"):
+            for file in sorted(p for p in (self.models / part).glob("*") if p.is_file()):
+                with file.open("rb") as f:
+                    start = f.read(BEGINNING)
+                digest.update(f"{part}/{file.name} {file.stat().st_size} ".encode() + start)
+        return digest.hexdigest()
 
     @torch.no_grad()
     def image(self, pixels: np.ndarray) -> Tensor:
@@ -52,9 +77,10 @@ class FluxEncoder:
         return (image.permute(1, 2, 0).float() * 127.5 + 127.5).clamp(0, 255).round().byte().cpu().numpy()
 
     @torch.no_grad()
-    def _read(self, ids: list[int]) -> Tensor:
-        model = self._t5[1]
-        return model(torch.tensor([ids], device=self.device)).last_hidden_state[0].cpu()
+    def _read(self, text: str) -> Tensor:
+        ids = self.t5_tokens(text)
+        ids += [self._t5_tokenizer.pad_token_id] * (self.length - len(ids))
+        return self._t5(torch.tensor([ids], device=self.device)).last_hidden_state[0].cpu()
 
     @torch.no_grad()
     def _pooled(self, text: str) -> Tensor:
@@ -63,11 +89,16 @@ class FluxEncoder:
         return model(ids.input_ids.to(self.device)).pooler_output[0].cpu()
 
     @cached_property
-    def _t5(self) -> tuple:
-        from transformers import AutoTokenizer, T5EncoderModel
+    def _t5_tokenizer(self) -> PreTrainedTokenizerBase:
+        from transformers import AutoTokenizer
 
-        tokenizer = AutoTokenizer.from_pretrained(self.models / "tokenizer_2", local_files_only=True)
-        return tokenizer, self._load(T5EncoderModel, "text_encoder_2")
+        return AutoTokenizer.from_pretrained(self.models / "tokenizer_2", local_files_only=True)
+
+    @cached_property
+    def _t5(self) -> torch.nn.Module:
+        from transformers import T5EncoderModel
+
+        return self._load(T5EncoderModel, "text_encoder_2")
 
     @cached_property
     def _clip(self) -> tuple:

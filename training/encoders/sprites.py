@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,17 @@ class SpritesEncoder:
     """`models` is the folder with Sprites' weights."""
 
     def __init__(self, models: Path) -> None:
-        self.encode = TextEncoder(load_file(models / "sprites_text.safetensors"))
+        self.weights = models / "sprites_text.safetensors"
+        self.encode = TextEncoder(load_file(self.weights))
 
     def prompt(self, text: str) -> tuple[Tensor, Tensor]:
         return self.encode(text)
 
     def words(self, text: str) -> Tensor:
         return self.encode(text)[0][: len(self.pieces(text))]
+
+    def tokens(self, text: str) -> int:
+        return self.encode.tokens(text)
 
     def pieces(self, text: str) -> list[str]:
         tokenizer = self.encode.tokenizer
@@ -35,3 +40,9 @@ class SpritesEncoder:
 
     def picture(self, latent: Tensor) -> np.ndarray:
         return picture(cells_of(latent[None])[0])
+
+    def free(self) -> None:
+        """It is small."""
+
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self.weights.read_bytes()).hexdigest()

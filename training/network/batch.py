@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor
@@ -14,6 +15,8 @@ from musar_attention import SubjectTokens, TokenLayout, find_phrase, phrase_weig
 from ..data.example import Example
 from ..encoders import Encoder
 from .sequence import Condition
+
+TOKEN = 16  # pixels of one, each way
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +68,17 @@ def encode_example(example: Example, encoder: Encoder, condition_prompts: bool =
         tuple(encoder.words(r.words) for r in example.references) if condition_prompts else (),
         tuple(spans),
     )
+
+
+def shape_of(example: Example, encoder: Encoder, condition_prompts: bool = True) -> tuple:
+    """`encode_example(…).shape`, without encoding."""
+    words = [len(encoder.pieces(r.words)) for r in example.references] if condition_prompts else []
+    sizes = tuple(_tokens(r.image) for r in example.references)
+    return _tokens(example.target), encoder.tokens(example.prompt), sizes, tuple(words)
+
+
+def _tokens(pixels: np.ndarray) -> tuple[int, int]:
+    return pixels.shape[0] // TOKEN, pixels.shape[1] // TOKEN
 
 
 def collate(examples: Sequence[Encoded]) -> Batch:

@@ -35,6 +35,7 @@ class Wiring:
     places: int = 0  # of references, taken in turn; 0 = one each
     guidance: float = 1.0
     dense: bool = False  # masked attention: for small sizes and torch.compile
+    exact_times: bool = True  # as in ComfyUI; False: diffusers' own, rounded to bfloat16 under autocast
 
 
 class Trained(nn.Module):
@@ -46,6 +47,9 @@ class Trained(nn.Module):
         self.lora = DualLora(flux, variant.ranks)
         self.router = Router(flux)
         self.variant, self.wiring = variant, wiring
+        if wiring.exact_times:
+            flux.time_text_embed.register_forward_pre_hook(self._exact)
+        self.times: tuple[Tensor, ...] = ()  # of this call, and its guidance
         self.new_routes: Callable[..., Routes] = Routes  # a study may watch or bend them
 
     def forward(self, batch: Batch, noisy: Tensor, time: Tensor, guidance: float | None = None) -> Tensor:
@@ -70,6 +74,7 @@ class Trained(nn.Module):
             dense,
         )
         guided = self.flux.config.guidance_embeds
+        self.times = (time,) + ((torch.full_like(time, guidance),) if guided else ())
         velocity = self.flux(
             hidden_states=torch.cat([noisy, joint.conditions.to(noisy)], 1),
             encoder_hidden_states=joint.text.to(noisy),
@@ -82,14 +87,14 @@ class Trained(nn.Module):
         )[0]
         return velocity[:, : joint.layout.target_length]
 
+    def _exact(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """What diffusers embeds is cast to the type of its activations, then taken a thousandfold."""
+        *_, pooled = inputs
+        return *(1000 * t.float() for t in self.times), pooled
 
-def flow_loss(model: nn.Module, batch: Batch, noise: Tensor, time: Tensor) -> Tensor:
-    """The flow from picture to noise: its velocity is noise − picture, at every time."""
+
+def flow_errors(model: nn.Module, batch: Batch, noise: Tensor, time: Tensor) -> Tensor:
+    """The flow from picture to noise: its velocity is noise − picture, at every time. Squares, [B,n,64]."""
     t = time[:, None, None]
     velocity = model(batch, (1 - t) * batch.latent + t * noise, time)
-    return (velocity.float() - (noise - batch.latent).float()).square().mean()
-
-
-def draw_times(count: int, settings: dict, generator: torch.Generator) -> Tensor:
-    """Logit-normal times in 0 … 1; a larger mean lies nearer to noise."""
-    return (settings["mean"] + settings["std"] * torch.randn(count, generator=generator)).sigmoid()
+    return (velocity.float() - (noise - batch.latent).float()).square()

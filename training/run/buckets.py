@@ -3,44 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-
-from ..network.batch import Encoded
-
-
-@dataclass(frozen=True, eq=False)
-class Numbered:
-    number: int  # of the example; noise and time depend on it
-    encoded: Encoded
 
 
 class Buckets:
-    """Each example goes to those of its shape; the first `size` that wait together are a batch.
+    """Each example's number goes to those of its shape; the first `size` that wait together are a batch.
 
     The state between two batches is which numbers wait and which comes next: all of it fits into a
-    checkpoint, and the examples that wait are encoded again.
+    checkpoint.
     """
 
-    def __init__(self, encode: Callable[[int], Encoded], size: int) -> None:
-        """`encode(number)` is a function of the number alone."""
-        self.encode, self.size = encode, size
+    def __init__(self, shape: Callable[[int], tuple], size: int) -> None:
+        """`shape(number)` is a function of the number alone."""
+        self.shape, self.size = shape, size
         self.next = 0
-        self.waiting: dict[tuple, list[Numbered]] = {}
+        self.waiting: dict[tuple, list[int]] = {}
 
-    def batch(self) -> list[Numbered]:
+    def batch(self) -> list[int]:
         while True:
-            shape = self._take(self.next)
+            number = self.next
             self.next += 1
-            if len(self.waiting[shape]) == self.size:
-                return self.waiting.pop(shape)
+            waiting = self._take(number)
+            if len(waiting) == self.size:
+                return self.waiting.pop(self.shape(number))
 
-    def _take(self, number: int) -> tuple:
-        encoded = self.encode(number)
-        self.waiting.setdefault(encoded.shape, []).append(Numbered(number, encoded))
-        return encoded.shape
+    def _take(self, number: int) -> list[int]:
+        waiting = self.waiting.setdefault(self.shape(number), [])
+        waiting.append(number)
+        return waiting
 
     def state(self) -> dict:
-        return {"next": self.next, "waiting": sorted(w.number for ws in self.waiting.values() for w in ws)}
+        return {"next": self.next, "waiting": sorted(n for numbers in self.waiting.values() for n in numbers)}
 
     def load(self, state: dict) -> None:
         self.next, self.waiting = state["next"], {}

@@ -3,28 +3,68 @@
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
+
+from tools.whole_file import save_whole
+
+CHECKPOINT = "checkpoint.safetensors"  # in the run's folder
+DECIDES = (  # of a config: what a run cannot change on its way and stay one run
+    "base",
+    "data",
+    "pixels",
+    "seed",
+    "variant",
+    "wiring",
+    "batch",
+    "optimizer",
+    "time",
+    "drop",
+    "condition_prompts",
+)
 
 
 def save_checkpoint(file: Path, tensors: dict[str, Tensor], facts: dict) -> None:
-    """`facts` is anything JSON can hold."""
+    """`facts` is anything JSON can hold. ValueError where the disk is full: the old one survives."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
     tensors = {name: value.detach().contiguous() for name, value in tensors.items()}
-    save_file(tensors, part, {"facts": json.dumps(facts)})
-    os.replace(part, file)
+    save_whole(tensors, file, {"facts": json.dumps(facts, default=str)})
 
 
 def load_checkpoint(file: Path) -> tuple[dict[str, Tensor], dict]:
-    with safe_open(file, "pt") as f:
-        facts = json.loads(f.metadata()["facts"])
-        return {name: f.get_tensor(name) for name in f.keys()}, facts
+    try:
+        with safe_open(file, "pt") as f:
+            facts = json.loads(f.metadata()["facts"])
+            return {name: f.get_tensor(name) for name in f.keys()}, facts
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{file} is cut off or no checkpoint ({error}). Put a whole copy in its place, or move it away "
+            "to begin anew."
+        ) from None
+
+
+def same_run(file: Path, then: Mapping[str, Any] | None, now: Mapping[str, Any]) -> None:
+    """ValueError if the checkpoint is of a run with other settings. An old one may not know its own."""
+    now = json.loads(json.dumps(now, default=str))  # as a file has it
+    for name in DECIDES if then else ():
+        if then.get(name) != now[name]:
+            raise ValueError(
+                f"{file} is of a run with {name}: {then.get(name)}, and now {name} is {now[name]}. Give the "
+                "settings it was begun with, or another --output."
+            )
+
+
+def how_to_go_on(folder: Path) -> str:
+    file = folder / CHECKPOINT
+    if not file.exists():
+        return "No checkpoint was written yet: the same command begins anew."
+    step = load_checkpoint(file)[1]["step"]
+    return f"{file} is of step {step}: the same command goes on from there, as if it had not been stopped."
 
 
 def optimizer_tensors(state: dict) -> dict[str, Tensor]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
@@ -17,27 +15,40 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..network.batch import Batch, Encoded, collate
-from ..network.model import Trained, draw_times, flow_loss
+from ..network.model import Trained, flow_errors
 from ..network.shard import average_gradients, shard
-from .buckets import Buckets, Numbered
-from .checkpoint import load_checkpoint, load_optimizer, optimizer_tensors, save_checkpoint
-from .log import open_log
-from .optimizers import new_optimizer
+from .ahead import Ahead, Place
+from .buckets import Buckets
+from .chance import seeded
+from .checkpoint import (
+    CHECKPOINT,
+    load_checkpoint,
+    load_optimizer,
+    optimizer_tensors,
+    same_run,
+    save_checkpoint,
+)
+from .examples import Examples
+from .folder import lock
+from .log import Log
+from .optimizers import new_optimizer, rate_of
 from .schedule import rate_scale, stage_of
+from .times import draw_times
 
-Encode = Callable[[int, int], Encoded]  # stage, number of the example
 EachStep = Callable[["Trainer", float], None]
 
 
 class Trainer:
     """The state of a run. With several processes each takes its share of a step's batches."""
 
-    def __init__(self, config: dict, model: Trained, encode: Encode, folder: Path) -> None:
-        self.config, self.encode, self.folder = config, encode, folder
+    def __init__(self, config: dict, model: Trained, examples: Examples, folder: Path) -> None:
+        self.config, self.examples, self.folder = config, examples, folder
         unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # dropped conditions
         self.accelerator = Accelerator(
             mixed_precision=config["precision"], cpu=config["cpu"], kwargs_handlers=[unused]
         )
+        main = self.accelerator.is_main_process
+        self.lock = lock(folder) if main else None
         self.sharded = config["shard"]
         self.model: nn.Module = (
             shard(model, self.accelerator) if self.sharded else self.accelerator.prepare(model)
@@ -49,28 +60,40 @@ class Trainer:
         self.step, self.seconds, self.stage = 0, 0.0, 0
         self.buckets = self._buckets(0)
         self.total = sum(stage["steps"] for stage in config["stages"])
-        self.writer = open_log(folder) if config["log"] and self.accelerator.is_main_process else None
+        self.log = Log(folder if config["log"] and main else None)
+        rank = self.accelerator.process_index
+        self.ahead = Ahead(examples, folder / "ahead" / f"process_{rank}.safetensors")
+        self.prepared = 0  # the step that `ahead` reaches
 
     @property
     def checkpoint(self) -> Path:
-        return self.folder / "checkpoint.safetensors"
+        return self.folder / CHECKPOINT
 
     def _buckets(self, stage: int) -> Buckets:
-        return Buckets(lambda number: self.encode(stage, number), self.config["batch"])
+        return Buckets(lambda number: self.examples.shape(stage, number), self.config["batch"])
 
     def run(self, each_step: EachStep) -> None:
         """On from the checkpoint, if there is one, to the last step."""
-        if self.checkpoint.exists():
-            self.load()
+        try:
+            if self.checkpoint.exists():
+                self.load()
+            self._steps(each_step)
+        finally:
+            self.ahead.clear()
+            if self.lock:
+                self.lock.release()
+
+    def _steps(self, each_step: EachStep) -> None:
         main = self.accelerator.is_main_process
         with tqdm(desc="training", initial=self.step, total=self.total, disable=not main) as bar:
             while self.step < self.total:
+                self._encode_ahead()
                 start = time.monotonic()
                 loss = self.one_step()
                 self.seconds += time.monotonic() - start
                 bar.update()
                 bar.set_postfix(stage=self.stage + 1, loss=f"{loss:.4f}")
-                self._log(loss)
+                self.log.step(self.step, time.monotonic() - start)
                 each_step(self, loss)
                 if self.step % self.config["save_every"] == 0 or self.step == self.total:
                     self.save()
@@ -80,49 +103,71 @@ class Trainer:
         stage = stage_of(self.step, self.config["stages"])
         if stage != self.stage:
             self.stage, self.buckets = stage, self._buckets(stage)
-        processes, rank = self.accelerator.num_processes, self.accelerator.process_index
-        count = self.config["accumulation"] * processes
+        share = list(self._share(self.buckets))
         losses = []
-        for i in range(count):
-            numbered = self.buckets.batch()
-            if i % processes != rank:
-                continue
-            last = i + processes >= count
-            alone = not (last or self.sharded)
+        for i, numbers in enumerate(share, 1):
+            alone = not (i == len(share) or self.sharded)
             with self.accelerator.no_sync(self.model) if alone else nullcontext():
-                loss = self.loss_of(numbered)
+                loss = self.loss_of(numbers)
                 self.accelerator.backward(loss / self.config["accumulation"])
             losses.append(loss.detach())
         if self.sharded:
             average_gradients(self.learned)
-        nn.utils.clip_grad_norm_(self.learned, self.config["clip"])
+        norm = nn.utils.clip_grad_norm_(self.learned, self.config["clip"])
         settings = {**self.config, "steps": self.total}
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config["learning_rate"] * rate_scale(self.step, settings)
+            group["lr"] = rate_of(self.config) * rate_scale(self.step, settings)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self._follow()
         self.step += 1
-        return self.accelerator.gather(torch.stack(losses).mean()[None]).mean().item()
+        loss = self.accelerator.gather(torch.stack(losses).mean()[None]).mean().item()
+        rate = self.optimizer.param_groups[0]["lr"]
+        self.log.note({"loss": loss, "rate": rate, "stage": self.stage + 1, "gradient norm": norm})
+        self.log.note({f"loss of stage {self.stage + 1}": loss})
+        return loss
 
-    def _log(self, loss: float) -> None:
-        if self.writer:
-            rate = self.optimizer.param_groups[0]["lr"]
-            for name, value in (("loss", loss), ("rate", rate), ("stage", self.stage + 1)):
-                self.writer.add_scalar(name, value, self.step)
+    def _share(self, buckets: Buckets) -> Iterator[list[int]]:
+        """Of the step's batches those of this process. The others are passed over, and not encoded."""
+        processes, rank = self.accelerator.num_processes, self.accelerator.process_index
+        for i in range(self.config["accumulation"] * processes):
+            numbers = buckets.batch()
+            if i % processes == rank:
+                yield numbers
 
-    def loss_of(self, numbered: list[Numbered]) -> Tensor:
-        batch = to_device(collate([n.encoded for n in numbered]), self.accelerator.device)
-        noise, times = zip(*(self._chance(n) for n in numbered))
+    def _encode_ahead(self) -> None:
+        steps = self.config["encoder"].get("ahead", 0)
+        if steps and self.step >= self.prepared:
+            self.ahead.prepare(self._upcoming(steps), self.accelerator.is_main_process)
+            self.prepared = self.step + steps
+
+    def _upcoming(self, steps: int) -> Iterator[Place]:
+        """Of the next steps, what this process will ask for."""
+        stage, buckets = self.stage, self._buckets(self.stage)
+        buckets.load(self.buckets.state())
+        for step in range(self.step, min(self.step + steps, self.total)):
+            if stage_of(step, self.config["stages"]) != stage:
+                stage = stage_of(step, self.config["stages"])
+                buckets = self._buckets(stage)
+            for numbers in self._share(buckets):
+                yield from ((stage, number) for number in numbers)
+
+    def loss_of(self, numbers: list[int]) -> Tensor:
+        encoded = [self.ahead.encoded(self.stage, number) for number in numbers]
+        batch = to_device(collate(encoded), self.accelerator.device)
+        noise, times = zip(*(self._chance(n, e) for n, e in zip(numbers, encoded)))
         noise, times = (torch.stack(t).to(batch.latent.device) for t in (noise, times))
         with self.accelerator.autocast():
-            return flow_loss(self.model, batch, noise, times)
+            errors = flow_errors(self.model, batch, noise, times)
+        self.log.bands(times, errors.detach())
+        return errors.mean()
 
-    def _chance(self, n: Numbered) -> tuple[Tensor, Tensor]:
+    def _chance(self, number: int, encoded: Encoded) -> tuple[Tensor, Tensor]:
         """Noise and time: a function of the run's seed, the stage and the example's number."""
-        seed = seeded(self.config["seed"], self.stage, n.number).integers(1 << 62)
+        seed = seeded(self.config["seed"], self.stage, number).integers(1 << 62)
         g = torch.Generator().manual_seed(int(seed))
-        return torch.randn(n.encoded.latent.shape, generator=g), draw_times(1, self.config["time"], g)[0]
+        noise = torch.randn(encoded.latent.shape, generator=g)
+        return noise, draw_times(1, self.config["time"], len(encoded.latent), g)[0]
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -148,12 +193,13 @@ class Trainer:
                 "optimizer": optimizer_tensors(self.optimizer.state_dict()),
             }
             tensors = {f"{part}|{n}": t for part, state in parts.items() for n, t in state.items()}
-            facts = {"step": self.step, "seconds": self.seconds, "stage": self.stage}
+            facts = {"step": self.step, "seconds": self.seconds, "stage": self.stage, "config": self.config}
             save_checkpoint(self.checkpoint, tensors, facts | {"buckets": self.buckets.state()})
         self.accelerator.wait_for_everyone()
 
     def load(self) -> None:
         tensors, facts = load_checkpoint(self.checkpoint)
+        same_run(self.checkpoint, facts.get("config"), self.config)
         parts: dict[str, dict[str, Tensor]] = {"lora": {}, "average": {}, "optimizer": {}}
         for key, value in tensors.items():
             part, name = key.split("|", 1)
@@ -175,9 +221,3 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
         return value
 
     return replace(batch, **{f.name: move(getattr(batch, f.name)) for f in fields(batch)})
-
-
-def seeded(*parts: object) -> np.random.Generator:
-    """Chance that depends on these and on nothing else."""
-    digest = hashlib.sha256(" ".join(map(str, parts)).encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:8]))

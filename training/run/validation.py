@@ -40,8 +40,9 @@ class Validation:
             file = trainer.folder / FOLDER / f"step_{trainer.step:06}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
             sheet.save(file)
-            if trainer.writer:
-                trainer.writer.add_image("validation", np.asarray(sheet), trainer.step, dataformats="HWC")
+            trainer.log.picture("validation", np.asarray(sheet), trainer.step)
+        if trainer.config["encoder"].get("ahead"):
+            self.encoder.free()
 
     def rows(self, trainer: Trainer) -> list[list[Cell]]:
         """Every process takes part: a sharded network needs them all."""

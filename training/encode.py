@@ -1,0 +1,143 @@
+"""`accelerate launch -m training.encode --config …`: pictures and condition prompts, once, before training.
+
+What comes again and again goes into encoder.cache, a folder of shards; the trainer reads it there. Prompts
+hardly ever come twice: the trainer encodes them itself, some hundred steps ahead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from accelerate import PartialState
+from torch import Tensor
+from tqdm import tqdm
+
+from .config import check_config, read_config
+from .data.diptych import single
+from .data.feed import Feed
+from .data.pair import BadRow, Pair
+from .data.words import another
+from .encoders import Encoder, Store, new_encoder
+from .encoders.store import compact, name_of
+from .train import open_feeds
+
+SHARD = 512  # rows of data in one
+LOOK = 8  # rows that are encoded for the estimate
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="over the config")
+    parser.add_argument("--dry-run", action="store_true", help="say how much it is, and write nothing")
+    args = parser.parse_args()
+    try:
+        encode(read_config(args.config, args.set), args.dry_run)
+    except ValueError as error:
+        raise SystemExit(f"encoding: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit("Stopped. The same command goes on where it was.") from None
+
+
+def encode(config: dict, dry_run: bool = False) -> None:
+    check_config(config)
+    if not config["encoder"].get("cache"):
+        raise ValueError("encoder.cache is not set: name the folder that is to hold what is encoded.")
+    state = PartialState(cpu=config["cpu"])
+    encoder, feeds = new_encoder(config["encoder"]), open_feeds(config)
+    store = Store(Path(config["encoder"]["cache"]), encoder.fingerprint())
+    done = {row for facts in store.facts for row in facts["rows"]}
+    used = rows_used(config, feeds, state.num_processes)
+    left = np.array(sorted(used - done), int)
+    diptychs = any(set(stage["mix"]) - {"single"} for stage in config["stages"])
+    making = _Making(feeds[0], encoder, store, diptychs)
+    if state.is_main_process:
+        print(f"{len(used)} rows of {feeds[0].source.name} are used, {len(used) - len(left)} are encoded.")
+        making.estimate(left)
+    if not dry_run:
+        state.wait_for_everyone()
+        own = np.array_split(left, state.num_processes)[state.process_index]
+        making.write(own.tolist(), state.is_main_process)
+        state.wait_for_everyone()
+        if state.is_main_process:
+            print(*feeds[0].report(), f"Everything is in {store.folder}.", sep="\n")
+
+
+def rows_used(config: dict, feeds: Sequence[Feed], processes: int) -> set[int]:
+    """Rows of the data that the run will ask for, on as many processes as now."""
+    rows: set[int] = set()
+    for stage, feed in zip(config["stages"], feeds):
+        count = stage["steps"] * config["batch"] * config["accumulation"] * processes
+        for number in range(count):
+            rows.update(feed.order[number].rows)
+            if len(rows) == len(feed.source):
+                return rows
+    return rows
+
+
+class _Making:
+    def __init__(self, feed: Feed, encoder: Encoder, store: Store, diptychs: bool) -> None:
+        self.feed, self.encoder, self.store, self.diptychs = feed, encoder, store, diptychs
+        self.made: set[str] = set()  # by this process
+
+    def estimate(self, left: np.ndarray) -> None:
+        """Says how much it will be. ValueError where the disk has not the room."""
+        some = left[np.linspace(0, len(left) - 1, min(LOOK, len(left)), dtype=int)].tolist()
+        size = sum(t.nbytes for row in some for t in self._of(row).values())
+        self.made.clear()
+        needed = size / max(1, len(some)) * len(left)
+        place = next(p for p in (self.store.folder, *self.store.folder.absolute().parents) if p.exists())
+        free = shutil.disk_usage(place).free
+        print(f"{len(left)} are left: at most {needed / 1e9:.2f} GB. The disk has {free / 1e9:.2f} GB free.")
+        if needed > free:
+            raise ValueError(
+                f"{needed / 1e9:.1f} GB do not fit into the {free / 1e9:.1f} GB that are free at {place}. "
+                "Set encoder.cache to a larger disk, or leave it out: then all is encoded as it comes."
+            )
+
+    def write(self, rows: Iterable[int], show: bool) -> None:
+        rows = iter(tqdm(list(rows), "encoding", disable=not show))
+        while some := list(islice(rows, SHARD)):
+            made: dict[str, Tensor] = {}
+            for row in some:
+                made |= self._of(row)
+            self.store.write(f"rows_{some[0]:08}_{some[-1]:08}", made, {"rows": some})
+
+    def _of(self, row: int) -> dict[str, Tensor]:
+        """What of a row is not there yet; nothing of one that cannot be used."""
+        found = self.feed.read(row)
+        try:
+            example = single(found) if isinstance(found, Pair) else found
+            example = None if example is None else self.feed.sized(example)
+        except BadRow:  # the trainer says it of the example
+            example = None
+        if example is None:
+            return {}
+        words = [r.words for r in example.references]
+        if self.diptychs:
+            words = [*words, *map(another, words)]
+        made: dict[str, Tensor] = {}
+        for picture in [*(r.image for r in example.references), example.target]:
+            name = name_of("image", picture)
+            if self._missing(name):
+                made[name] = compact(self.encoder.image(picture))
+        for text in words:
+            name = name_of("words", text)
+            if self._missing(name):
+                made[name] = self.encoder.words(text).clone()
+        return made
+
+    def _missing(self, name: str) -> bool:
+        if name in self.store or name in self.made:
+            return False
+        self.made.add(name)
+        return True
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""`python -m training.export runs/flux/dual_lora.safetensors`: its branches as two ordinary LoRA files.
+
+Any Load LoRA reads them, and then they act on all tokens; MUSAR Dual LoRA takes them as subject_lora and
+noise_lora, and draws what it draws with the one file.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from musar_attention.lora import BRANCHES
+from tools.whole_file import save_whole
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("lora", type=Path, help="what training wrote")
+    parser.add_argument("--output", type=Path, help="folder; the file's own if it is left out")
+    args = parser.parse_args()
+    try:
+        for file in export(args.lora, args.output or args.lora.parent):
+            print(file)
+    except ValueError as error:
+        raise SystemExit(f"export: {error}") from None
+
+
+def export(lora: Path, folder: Path) -> list[Path]:
+    """The files, in the order of the branches."""
+    try:
+        with safe_open(lora, "pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}
+            facts = {name: v for name, v in (file.metadata() or {}).items() if name != "musar_format"}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{lora} cannot be read as safetensors ({error}). Give the file of a run.") from None
+    files = []
+    for branch in BRANCHES:
+        start = f"{branch}."
+        part = {n.removeprefix(start): t for n, t in state.items() if n.startswith(start)}
+        if part:
+            files.append(folder / f"{lora.stem}_{branch}.safetensors")
+            folder.mkdir(parents=True, exist_ok=True)
+            save_whole(part, files[-1], facts | {"musar_branch": branch})
+    if not files:
+        raise ValueError(
+            f"{lora} has no branches ({' and '.join(BRANCHES)}): it is an ordinary LoRA already. Give the "
+            "dual_lora.safetensors of a run."
+        )
+    return files
+
+
+if __name__ == "__main__":
+    main()
