@@ -1,14 +1,17 @@
-"""Which prompt tokens name a subject: phrases found in the pieces of a SentencePiece tokenizer.
+"""Which prompt tokens name a subject: phrases found in the pieces of a tokenizer.
 
-Pieces are text with `▁` for a space (`▁a`, `▁robot`, `-`, `dog`, `</s>`). Both sides are compared
-word by word, case-folded; punctuation is a word of its own, and does no harm next to a phrase.
+SentencePiece's pieces are text with `▁` for a space (`▁a`, `▁robot`, `-`, `dog`, `</s>`). Those of a
+byte-level tokenizer are bytes (`b" robot"`): a letter may lie in several, and belongs to all of them.
+Both sides are compared word by word, case-folded; punctuation is a word of its own, and does no harm
+next to a phrase. So is each letter of a script that puts no spaces between words.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 SPACE = "▁"
@@ -16,7 +19,15 @@ _TYPOGRAPHY = str.maketrans(
     {**dict.fromkeys("’‘ʼ", "'"), **dict.fromkeys("“”„", '"'), **dict.fromkeys("‐‑‒–—−", "-")}
 )
 UNKNOWN = "\ufffd"  # stands for <unk>, a letter that the tokenizer lacks
-_WORD = re.compile(rf"(?:[^\W_]|{UNKNOWN})+|[^\w\s]|_")
+_EMOJI = "\u2600"  # symbols from here on may name a subject
+# Thai, Lao, Burmese, Khmer, Japanese, Chinese
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_WORD = re.compile(rf"[{_UNSPACED}]|(?:[^\W_{_UNSPACED}]|{UNKNOWN})+|[^\w\s]|_")
+
+Piece = str | bytes
 
 
 class _Word(NamedTuple):
@@ -25,7 +36,7 @@ class _Word(NamedTuple):
     last: int
 
 
-def find_phrase(pieces: Sequence[str], phrase: str, occurrence: int = 0) -> tuple[int, ...]:
+def find_phrase(pieces: Sequence[Piece], phrase: str, occurrence: int = 0) -> tuple[int, ...]:
     """Indices of the pieces that make up the phrase's occurrence (0 = the first)."""
     if occurrence < 0:
         raise ValueError(f"Occurrences of a phrase are counted from 0; found {occurrence}.")
@@ -36,7 +47,7 @@ def find_phrase(pieces: Sequence[str], phrase: str, occurrence: int = 0) -> tupl
 
 
 def find_phrases(
-    pieces: Sequence[str], phrases: Sequence[str | Sequence[str]]
+    pieces: Sequence[Piece], phrases: Sequence[str | Sequence[str]]
 ) -> tuple[tuple[int, ...], ...]:
     """One span per subject, none overlapping.
 
@@ -76,11 +87,9 @@ def find_phrases(
     return tuple(tuple(sorted(span)) for span in found)
 
 
-def piece_text(piece: str) -> str:
-    """A piece as text: <unk> is one unknown letter; <pad>, </s> and the like are none."""
-    if piece == "<unk>":
-        return UNKNOWN
-    return " " if re.fullmatch(r"<[^<>]*>", piece) else piece.replace(SPACE, " ")
+def text_of(pieces: Sequence[Piece]) -> str:
+    """The text that the pieces make up."""
+    return "".join(letter for letter, *_ in _letters(pieces))
 
 
 class PhraseNotFound(ValueError):
@@ -91,14 +100,51 @@ class PhraseNotFound(ValueError):
         self.index = index
 
 
-def _words(pieces: Sequence[str]) -> list[_Word]:
-    text, owner = "", []
-    for i, piece in enumerate(pieces):
-        for char in piece_text(piece):
-            folded = _folded(char)
-            text += folded
-            owner += [i] * len(folded)
-    return [_Word(m[0], owner[m.start()], owner[m.end() - 1]) for m in _WORD.finditer(text)]
+def _words(pieces: Sequence[Piece]) -> list[_Word]:
+    text, first, last = "", [], []
+    for letter, begin, end in _composed(_letters(pieces)):
+        folded = _folded(letter)
+        text += folded
+        first += [begin] * len(folded)
+        last += [end] * len(folded)
+    return [_Word(m[0], first[m.start()], last[m.end() - 1]) for m in _WORD.finditer(text)]
+
+
+def _letters(pieces: Sequence[Piece]) -> Iterator[tuple[str, int, int]]:
+    """Letter by letter, with the first and the last piece that hold some of it."""
+    for of_bytes, run in groupby(enumerate(pieces), lambda piece: isinstance(piece[1], bytes)):
+        if not of_bytes:
+            for i, piece in run:
+                yield from ((letter, i, i) for letter in _piece_text(piece))
+            continue
+        run = list(run)
+        owner, place = [i for i, piece in run for _ in piece], 0
+        for letter in b"".join(piece for _, piece in run).decode(errors="surrogateescape"):
+            size = len(letter.encode(errors="surrogateescape"))  # a byte that is no letter is one of its own
+            known = not "\udc80" <= letter <= "\udcff"
+            yield letter if known else UNKNOWN, owner[place], owner[place + size - 1]
+            place += size
+
+
+def _piece_text(piece: str) -> str:
+    """A piece as text: <unk> is one unknown letter; <pad>, </s> and the like are none."""
+    if piece == "<unk>":
+        return UNKNOWN
+    return " " if re.fullmatch(r"<[^<>]*>", piece) else piece.replace(SPACE, " ")
+
+
+def _composed(letters: Iterator[tuple[str, int, int]]) -> Iterator[tuple[str, int, int]]:
+    """Accents that stand behind their letter, with it."""
+    whole: tuple[str, int, int] | None = None
+    for letter, first, last in letters:
+        if whole and unicodedata.combining(letter):
+            whole = whole[0] + letter, whole[1], last
+            continue
+        if whole:
+            yield whole
+        whole = letter, first, last
+    if whole:
+        yield whole
 
 
 def _folded(text: str) -> str:
@@ -108,10 +154,16 @@ def _folded(text: str) -> str:
 def _wanted(phrase: str) -> list[str]:
     """The phrase's words; punctuation around it is dropped."""
     words = _WORD.findall(_folded(phrase))
-    letters = [i for i, word in enumerate(words) if any(char.isalnum() for char in word)]
+    letters = [i for i, word in enumerate(words) if any(map(_says_something, word))]
     if not letters:
         raise ValueError(f"The phrase {phrase!r} has no letter or digit to look for.")
     return words[letters[0] : letters[-1] + 1]
+
+
+def _says_something(char: str) -> bool:
+    """Letters and digits do, and emoji."""
+    emoji = char >= _EMOJI and char != UNKNOWN and unicodedata.category(char) == "So"
+    return char.isalnum() or emoji
 
 
 def _spans(words: list[_Word], wanted: list[str]) -> list[tuple[int, ...]]:
@@ -132,8 +184,8 @@ def _without_overlaps(spans: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
     return kept
 
 
-def _missing(phrase: str, wanted: int, found: int, pieces: Sequence[str]) -> str:
-    prompt = " ".join("".join(map(piece_text, pieces)).split())
+def _missing(phrase: str, wanted: int, found: int, pieces: Sequence[Piece]) -> str:
+    prompt = " ".join(text_of(pieces).split())
     times = {0: "does not contain it", 1: "contains it once"}.get(found, f"contains it {found} times")
     need = "" if wanted <= 1 else f" {wanted} times"
     return f"The phrase {phrase!r} is needed{need} in the prompt, but the prompt {times}: {prompt!r}."

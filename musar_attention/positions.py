@@ -2,7 +2,7 @@
 
 diagonal   one after the other down the diagonal, starting where the target ends (UNO)
 column     one after the other to the left of the target, at the target's rows (OminiControl)
-index      each on a plane of its own, counted by the first id (FLUX.1 Kontext)
+index      each on a plane of its own, counted by the first id (FLUX.1 Kontext; FLUX.2, in steps of ten)
 
 With `places` there are only so many places, and references take them in turn: those beyond what a model
 was trained with then lie where it has learned to look. Routed apart, they do not meet there.
@@ -18,13 +18,15 @@ POSITIONS = ("diagonal", "column", "index")
 
 
 def reference_ids(
-    target: Tensor, references: Sequence[Tensor], positions: str, places: int = 0
+    target: Tensor, references: Sequence[Tensor], positions: str, places: int = 0, planes: float = 1
 ) -> list[Tensor]:
-    """New ids for each reference: target [B,n,3], references [B,·,3] -> as many [B,·,3].
+    """New ids for each reference: target [B,n,axes], references [B,·,axes] -> as many [B,·,axes].
 
-    Reference k lies where reference k modulo `places` does; 0 = each has a place of its own.
+    Reference k lies where reference k modulo `places` does; 0 = each has a place of its own. Planes of
+    `index` are so many apart.
 
-    Ids are (plane, row, column). Whatever ids the references had, only their spacing counts.
+    Ids are (plane, row, column, …); what follows counts other things than places (words, in FLUX.2).
+    Whatever ids the references had, only their spacing counts.
     """
     if positions not in POSITIONS:
         raise ValueError(f"positions is one of {', '.join(POSITIONS)}; found {positions!r}.")
@@ -32,21 +34,21 @@ def reference_ids(
         raise ValueError(f"There are 1 or more places for references, or 0 for one each; found {places}.")
     corner = target[:, :1].clone()  # of the next place: top left; of a column's, top right
     if positions == "diagonal":
-        corner[..., 1:] = target[..., 1:].amax(1, keepdim=True) + 1
+        corner[..., 1:3] = target[..., 1:3].amax(1, keepdim=True) + 1
     corners, placed = [], []
     for k, ids in enumerate(references):
         grid = ids - ids[:, :1]
         size = grid.amax(1, keepdim=True) + 1
         if not places or k < places:
             if positions == "index":
-                corner[..., :1] += 1
+                corner[..., :1] += planes
             corners.append(corner.clone())
             if positions == "diagonal":
-                corner[..., 1:] += size[..., 1:]
+                corner[..., 1:3] += size[..., 1:3]
             elif positions == "column":
-                corner[..., 2:] -= size[..., 2:]
+                corner[..., 2] -= size[..., 2]
         begin = corners[k % places if places else k].clone()
         if positions == "column":
-            begin[..., 2:] -= size[..., 2:]
+            begin[..., 2] -= size[..., 2]
         placed.append(grid + begin)
     return placed

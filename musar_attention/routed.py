@@ -32,6 +32,7 @@ def routed_attention(
 ) -> Tensor:
     """Attention along the routes: q, k, v [B,H,L,D] -> [B,H,L,D].
 
+    q may end behind X: then references only give keys and values, kept from an earlier step.
     `owner` int64 [B,n] routes target tokens (−1 = to no subject); None = to every subject.
     `attend(q, k, v)` does one dense call, all [B,H,·,D], and never gets an empty query.
     `mask`, additive float that broadcasts to [B,H,L,L], is added to the scores: `attend(q, k, v,
@@ -42,7 +43,7 @@ def routed_attention(
     call = _Call(attend or _attend, mask, layout.length, q.device)
     everything = [slice(0, layout.length)]
     if layout.count == 0 or (owner is None and not static):
-        return call(q, k, v, everything, everything)
+        return call(q, k, v, _until(everything, q.shape[2]), everything)
 
     # The one order of columns that serves everybody: T and extra in front, a subject's own
     # behind X. Tokens of X see it whole, a condition its end, T and extra its beginning.
@@ -53,7 +54,9 @@ def routed_attention(
     out = q.new_empty(*q.shape[:3], v.shape[-1])
 
     def fill(rows: Parts, kk: Tensor, vv: Tensor, columns: Parts) -> None:
-        rows = [part for part in rows if part.stop > part.start]
+        rows = _until(rows, q.shape[2])
+        if not rows:
+            return
         result = call(_take(q, rows), kk, vv, rows, columns)
         for part, piece in zip(rows, result.split(_sizes(rows), 2)):
             out[:, :, part] = piece
@@ -89,12 +92,14 @@ def routed_attention(
 
 def _check(q: Tensor, k: Tensor, v: Tensor, layout: TokenLayout, owner: Tensor | None) -> None:
     lengths = [t.shape[2] if t.ndim == 4 else None for t in (q, k, v)]
+    if lengths[0] == layout.X.stop:
+        lengths[0] = layout.length
     if set(lengths) != {layout.length}:
         raise ValueError(
             f"The layout has {layout.length} tokens, and q, k and v have {', '.join(map(str, lengths))}: all "
             f"are [B, H, {layout.length}, D]. Found {[*q.shape]}, {[*k.shape]} and {[*v.shape]}."
         )
-    if k.shape != q.shape or v.shape[:3] != k.shape[:3]:
+    if (*q.shape[:2], q.shape[3]) != (*k.shape[:2], k.shape[3]) or v.shape[:3] != k.shape[:3]:
         raise ValueError(
             "q and k have one shape, and v all of it but its depth. Found "
             f"{[*q.shape]}, {[*k.shape]} and {[*v.shape]}."
@@ -118,6 +123,12 @@ def _rows_by_owner(owner: Tensor, layout: TokenLayout) -> list[list[Tensor]]:
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+
+def _until(rows: Parts, end: int) -> Parts:
+    """Those of the rows that there are."""
+    clipped = [slice(part.start, min(part.stop, end)) for part in rows]
+    return [part for part in clipped if part.stop > part.start]
 
 
 def _sizes(parts: Parts) -> list[int]:

@@ -16,6 +16,7 @@ from .host.plan import Placement, Subject
 from .subject import SubjectType
 
 LIMIT = 16
+NEGATIVE = 1  # the output
 NAMES = [f"subject_{i}" for i in range(1, LIMIT + 1)]
 
 
@@ -31,9 +32,11 @@ class MusarConditioning(io.ComfyNode):
             search_aliases=["multi subject prompt", "reference latent", "subject prompt", "boxes"],
             inputs=[
                 io.Clip.Input(
-                    "clip", tooltip="FLUX text encoders: CLIP-L and T5-XXL (DualCLIPLoader, type flux)."
+                    "clip",
+                    tooltip="The model's text encoder. FLUX.1: CLIP-L and T5-XXL (DualCLIPLoader, type "
+                    "flux). FLUX.2: Qwen3 for klein, Mistral 3 for dev (CLIPLoader, type flux2).",
                 ),
-                io.Vae.Input("vae", tooltip="FLUX.1's VAE; it encodes the references."),
+                io.Vae.Input("vae", tooltip="FLUX.1's VAE or FLUX.2's; it encodes the references."),
                 io.String.Input(
                     "prompt",
                     multiline=True,
@@ -63,8 +66,8 @@ class MusarConditioning(io.ComfyNode):
                     options=list(POSITIONS),
                     default="diagonal",
                     tooltip="Where references lie for the model: diagonal for MUSAR and UNO "
-                    "weights, index for Kontext, column for OminiControl-style weights. A preset decides "
-                    "instead.",
+                    "weights, index for Kontext and FLUX.2, column for OminiControl-style weights. A preset "
+                    "decides instead.",
                 ),
                 io.Float.Input(
                     "guidance",
@@ -72,7 +75,8 @@ class MusarConditioning(io.ComfyNode):
                     min=0.0,
                     max=100.0,
                     step=0.1,
-                    tooltip="FLUX.1-dev's guidance, as in FluxGuidance. Schnell ignores it.",
+                    tooltip="Guidance of FLUX.1-dev and FLUX.2-dev, as in FluxGuidance. Schnell and klein "
+                    "ignore it.",
                 ),
                 io.BoundingBox.Input(
                     "boxes",
@@ -117,14 +121,30 @@ class MusarConditioning(io.ComfyNode):
                     "four or more = UNO's file in MUSAR Dual LoRA as both branches: on Sprites 0.95 instead "
                     "of 0.74 with four subjects, and worse than UNO with one.",
                 ),
+                io.String.Input(
+                    "negative_prompt",
+                    default="",
+                    multiline=True,
+                    optional=True,
+                    advanced=True,
+                    tooltip="What the picture should not be, for the output negative. It names no subject.",
+                ),
             ],
-            outputs=[io.Conditioning.Output(tooltip="The positive conditioning for the sampler.")],
+            outputs=[
+                io.Conditioning.Output(tooltip="The positive conditioning for the sampler."),
+                io.Conditioning.Output(
+                    display_name="negative",
+                    tooltip="The negative prompt with the same references, for CFG above 1 with models that "
+                    "were trained so (FLUX.2's base models). Each part sees whom the positive gave it to.",
+                ),
+            ],
             hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
         )
 
     @classmethod
     def fingerprint_inputs(cls, **kwargs: Any) -> str:
-        return notice.said_in_queue(kwargs.get("positions", "diagonal"), kwargs.get("preset", BY_HAND))
+        said = notice.said_in_queue(kwargs.get("positions", "diagonal"), kwargs.get("preset", BY_HAND))
+        return f"{said} {notice.is_wired(NEGATIVE)}"
 
     @classmethod
     def execute(
@@ -141,6 +161,7 @@ class MusarConditioning(io.ComfyNode):
         canvas_height: int = 0,
         places: int = 0,
         preset: str = BY_HAND,
+        negative_prompt: str = "",
         **surplus: Any,
     ) -> io.NodeOutput:
         if surplus:  # the host hands on links that the schema does not have
@@ -151,13 +172,16 @@ class MusarConditioning(io.ComfyNode):
         wired = {name: subjects[name] for name in NAMES if (subjects or {}).get(name) is not None}
         placed = place_boxes(boxes, list(wired), (canvas_width, canvas_height))
         conditioning, family, stream = encode_prompt(clip, prompt, guidance)
+        negative = encode_prompt(clip, negative_prompt, guidance)[0] if notice.is_wired(NEGATIVE) else None
         if not wired:
-            return io.NodeOutput(conditioning)
+            return io.NodeOutput(conditioning, negative)
         chosen = None if preset == BY_HAND else family.preset(preset)
         placement = Placement(chosen.positions if chosen else positions, places, chosen)
-        conditioning = plan_subjects(
+        planned = plan_subjects(
             conditioning, clip, vae, prompt, family, stream, wired, placed, reference_size, placement
         )
         seen = sum(subject.strength > 0 for subject in wired.values())
         told = notice.show_status(cls.hidden, seen, placement.positions, chosen) if seen else None
-        return io.NodeOutput(conditioning, ui=told)
+        if negative is not None:
+            negative = planned.on(negative, negative=True)
+        return io.NodeOutput(planned.on(conditioning), negative, ui=told)

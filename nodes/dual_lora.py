@@ -22,11 +22,13 @@ class MusarDualLora(io.ComfyNode):
             node_id="MusarDualLora",
             display_name="MUSAR Dual LoRA",
             category="MUSAR",
-            description="Puts MUSAR's two branches on a FLUX.1 model: references and condition "
+            description="Puts MUSAR's two branches on a FLUX model: references and condition "
             "prompts see the subject branch, the picture sees the noise branch, the prompt none.",
             search_aliases=["lora", "subject lora", "noise lora", "token lora", "omini"],
             inputs=[
-                io.Model.Input("model", tooltip="A FLUX.1 model: dev, schnell or Kontext."),
+                io.Model.Input(
+                    "model", tooltip="A FLUX model: FLUX.1 dev, schnell or Kontext, FLUX.2 dev or klein."
+                ),
                 io.Combo.Input(
                     "subject_lora",
                     options=files,

@@ -21,18 +21,20 @@ class MusarRouting(io.ComfyNode):
             node_id="MusarRouting",
             display_name="MUSAR Routing",
             category="MUSAR",
-            description="Routes attention in a FLUX.1 model: every part of the picture sees the "
+            description="Routes attention in a FLUX model: every part of the picture sees the "
             "reference of the subject it belongs to, and no other. Takes effect with MUSAR "
             "Conditioning; on any other conditioning it changes nothing.",
             search_aliases=["attention routing", "attention mask", "multi subject", "flux patch"],
             inputs=[
-                io.Model.Input("model", tooltip="A FLUX.1 model: dev, schnell or Kontext."),
+                io.Model.Input(
+                    "model", tooltip="A FLUX model: FLUX.1 dev, schnell or Kontext, FLUX.2 dev or klein."
+                ),
                 io.Boolean.Input(
                     "static",
                     default=True,
                     tooltip="Static routing: prompt and references do not see each other, nor one "
-                    "reference another. On for MUSAR weights; off for UNO and Kontext, which "
-                    "were trained seeing everything: on Sprites it took up to 0.04 of identity from them.",
+                    "reference another. On for MUSAR weights; off for UNO, Kontext and FLUX.2, which were "
+                    "trained seeing everything: on Sprites it took up to 0.04 of identity from UNO and Kontext.",
                 ),
                 io.Boolean.Input(
                     "dynamic",
@@ -70,8 +72,9 @@ class MusarRouting(io.ComfyNode):
                     max=1000,
                     advanced=True,
                     tooltip="The first block that routes, counted through: FLUX.1 has double "
-                    "blocks 0 to 18 and single blocks 19 to 56. Routing from the third block of Sprites' "
-                    "six on was worse than none: 0.20, all blocks 0.76.",
+                    "blocks 0 to 18 and single blocks 19 to 56; FLUX.2 dev 0 to 7 and 8 to 55, klein 4B 0 "
+                    "to 4 and 5 to 24, 9B 0 to 7 and 8 to 31. Routing from "
+                    "the third block of Sprites' six on was worse than none: 0.20, all blocks 0.76.",
                 ),
                 io.Int.Input(
                     "end_block",

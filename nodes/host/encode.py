@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import comfy.utils
 import torch
@@ -10,7 +10,7 @@ from comfy.sd import CLIP, VAE
 from torch import Tensor
 
 from ...musar_attention import find_phrases
-from ...musar_attention.phrases import PhraseNotFound, piece_text
+from ...musar_attention.phrases import PhraseNotFound, text_of
 from .families import FAMILIES, Family, family_of_tokens
 from .images import fit_reference
 from .keys import PLAN
@@ -30,6 +30,29 @@ def encode_prompt(clip: CLIP, prompt: str, guidance: float) -> tuple[list, Famil
     return conditioning, family, family.text.stream(tokens)
 
 
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """Subjects as a conditioning carries them: references as the host's own latents, the rest as our plan."""
+
+    family: Family
+    latents: list[Tensor]
+    subjects: list[tuple[PlannedSubject, ...]]  # for each entry of the conditioning
+    placement: Placement
+
+    def on(self, conditioning: list, negative: bool = False) -> list:
+        """The conditioning with them. A negative names nobody, and has the same references."""
+        if not self.latents:
+            return conditioning
+        planned = []
+        for (context, values), subjects in zip(conditioning, self.subjects):
+            if negative:
+                subjects = tuple(replace(subject, phrase=()) for subject in subjects)
+            plan = PlanCond(Plan(self.family, subjects, self.placement, negative))
+            more = {"reference_latents": self.latents, "model_conds": {PLAN: plan}}
+            planned.append([context, values | more])
+        return planned
+
+
 def plan_subjects(
     conditioning: list,
     clip: CLIP,
@@ -41,11 +64,8 @@ def plan_subjects(
     boxes: dict[str, PixelBox],
     reference_size: int,
     placement: Placement,
-) -> list:
-    """The conditioning with references as the host's own latents, and the rest as our plan.
-
-    A subject of strength 0 is left out, but its phrase still takes its occurrence in the prompt.
-    """
+) -> Planned:
+    """A subject of strength 0 is left out, but its phrase still takes its occurrence in the prompt."""
     spans = _find_phrases(clip, prompt, family, stream, subjects, conditioning[0][0].shape[-1])
     latents, planned = [], []  # planned: for each subject, one plan an entry of the conditioning
     progress = comfy.utils.ProgressBar(len(subjects))
@@ -67,19 +87,7 @@ def plan_subjects(
             planned.append([replace(first, text=text) for text in texts])
             latents += views
         progress.update(1)
-    if not planned:
-        return conditioning
-    return [
-        [
-            context,
-            {
-                **values,
-                "reference_latents": latents,
-                "model_conds": {PLAN: PlanCond(Plan(family, of_entry, placement))},
-            },
-        ]
-        for (context, values), of_entry in zip(conditioning, zip(*planned))
-    ]
+    return Planned(family, latents, list(zip(*planned)), placement)
 
 
 def _find_phrases(
@@ -90,7 +98,7 @@ def _find_phrases(
             f"prompt is empty, so it cannot name {', '.join(subjects)}. Describe the picture and "
             "name every subject by its phrase."
         )
-    pieces = family.text.pieces(clip, _encoded(stream, width))
+    pieces = family.text.pieces(clip, _encoded(family, stream, width))
     phrases = [_as_read(clip, family, subject.phrases) for subject in subjects.values()]
     try:
         return find_phrases(pieces, phrases)
@@ -102,15 +110,16 @@ def _find_phrases(
         ) from None
 
 
-def _encoded(stream: list, width: int) -> list:
-    """The tokens that come out of the encoder: it leaves out vectors of another width."""
-    return [t for t in stream if not isinstance(t[0], Tensor) or t[0].shape[-1] == width]
+def _encoded(family: Family, stream: list, width: int) -> list:
+    """The tokens that come out of the encoder: it leaves out vectors of another width than its own."""
+    own = width // family.text.layers
+    return [t for t in stream if not isinstance(t[0], Tensor) or t[0].shape[-1] == own]
 
 
 def _as_read(clip: CLIP, family: Family, phrases: tuple[str, ...]) -> list[str]:
     """Phrases as the tokenizer reads them: '(robot:1.2)' -> 'robot', unknown letters marked."""
     tokens = (family.text.stream(clip.tokenize(phrase)) for phrase in phrases)
-    return ["".join(map(piece_text, family.text.pieces(clip, stream))).strip() for stream in tokens]
+    return [text_of(family.text.pieces(clip, stream)).strip() for stream in tokens]
 
 
 def _encode_condition_prompt(clip: CLIP, family: Family, text: str) -> list[Tensor]:
@@ -120,7 +129,8 @@ def _encode_condition_prompt(clip: CLIP, family: Family, text: str) -> list[Tens
     """
     tokens = clip.tokenize(text)
     entries = clip.encode_from_tokens_scheduled(tokens, show_pbar=False)
-    length = family.text.own_length(clip, _encoded(family.text.stream(tokens), entries[0][0].shape[-1]))
+    stream = _encoded(family, family.text.stream(tokens), entries[0][0].shape[-1])
+    length = family.text.own_length(clip, stream)
     return [embeddings[:, :length] for embeddings, _ in entries]
 
 

@@ -111,15 +111,27 @@ def _dual_file(inputs: Mapping) -> dict[str, dict[str, Any]]:
 
 def said_in_queue(positions: str, preset: str) -> str:
     """Changes with what the node's text tells of other nodes, so that the text changes too."""
-    context, server = get_executing_context(), getattr(PromptServer, "instance", None)
-    if context is None or server is None:
+    graph, node = _queued()
+    if graph is None:
         return "unknown"
     chosen = next((p for family in FAMILIES for p in family.presets if p.name == preset), None)
-    for item in server.prompt_queue.get_current_queue_volatile()[0]:
-        if item[1] == context.prompt_id and context.node_id in item[2]:
-            positions = chosen.positions if chosen else positions
-            return str(warnings_of(surroundings(item[2], context.node_id), positions, chosen))
-    return "unknown"
+    return str(warnings_of(surroundings(graph, node), chosen.positions if chosen else positions, chosen))
+
+
+def is_wired(output: int) -> bool:
+    """Does any node use this output of the one that runs? True where the graph is not known."""
+    graph, node = _queued()
+    return graph is None or any([node, output] in n["inputs"].values() for n in graph.values())
+
+
+def _queued() -> tuple[Mapping[str, Mapping] | None, str]:
+    """The graph that the server runs now, and the node in it."""
+    context, server = get_executing_context(), getattr(PromptServer, "instance", None)
+    if context is not None and server is not None:
+        for item in server.prompt_queue.get_current_queue_volatile()[0]:
+            if item[1] == context.prompt_id and context.node_id in item[2]:
+                return item[2], context.node_id
+    return None, ""
 
 
 def surroundings(graph: Mapping[str, Mapping], node: str) -> list[Mapping]:

@@ -37,8 +37,14 @@ log = logging.getLogger("musar")
 
 def lay_out(plan: Plan, x: Tensor, context: Tensor, references: list[Tensor]) -> TokenLayout:
     """The layout of this call; references beyond the plan's are `extra`."""
+    lead = plan.family.text.lead(context)
     subjects = tuple(
-        SubjectTokens(s.views[0], s.phrase, 0 if s.text is None else s.text.shape[1], s.views[1:])
+        SubjectTokens(
+            s.views[0],
+            tuple(lead + i for i in s.phrase),
+            0 if s.text is None else s.text.shape[1],
+            s.views[1:],
+        )
         for s in plan.subjects
     )
     native = (plan.family.tokens_of(*latent.shape[-2:]) for latent in references[len(plan.views) :])
@@ -75,8 +81,10 @@ class RoutedCall:
         context: Tensor,
         options: dict,
         model: torch.nn.Module,
+        followed: Tensor | None = None,
     ) -> None:
-        self.plan, self.layout, self.settings = plan, layout, settings
+        """`followed`, int64 [B,n]: owners that a negative takes from its positive; None = none yet."""
+        self.plan, self.layout, self.settings, self.followed = plan, layout, settings, followed
         self.chained: Callable | None = options.get(OVERRIDE)
         self.first, self.blocks = plan.family.first_blocks(model)
         start, end = settings.sigmas
@@ -116,7 +124,8 @@ class RoutedCall:
         spans = [slice(s.start - begin, s.stop - begin) for s in layout.views()]
         target = ids[:, : layout.target_length]
         lie = self.plan.placement
-        placed = reference_ids(target, [ids[:, s] for s in spans], lie.positions, lie.places)
+        references = [ids[:, s] for s in spans]
+        placed = reference_ids(target, references, lie.positions, lie.places, self.plan.family.planes)
         for span, new in zip(spans, placed):
             ids[:, span] = new
         self.placed = True
@@ -151,14 +160,10 @@ class RoutedCall:
             out = inner(q, k, v, heads, mask=mask, **kwargs)
             return out.view(len(q), -1, heads, depth).transpose(1, 2)  # B L (H D) -> B H L D
 
-        owner = None
-        if dynamic or leak:
-            here = self._affinity(q, k, leak)
-            self.tally.name(here)
-            before = self.found if self.settings.accumulate else None
-            self.found = evidence(here, before, self.settings.rule)
-            owner = assign(self.found, self.allowed)
-            self.tally.own(owner)
+        if self.plan.negative:
+            owner, leak = self.followed, False
+        else:
+            owner = self._owner(q, k, leak) if dynamic or leak else None
 
         def along(v: Tensor) -> Tensor:
             bias = None if mask is None else additive(mask, q.dtype)
@@ -172,6 +177,16 @@ class RoutedCall:
             )
         out = along(v)
         return out.transpose(1, 2).reshape(batch, length, heads * depth)  # B H L D -> B L (H D)
+
+    def _owner(self, q: Tensor, k: Tensor, watched: bool) -> Tensor:
+        """int64 [B,n]: of this layer."""
+        here = self._affinity(q, k, watched)
+        self.tally.name(here)
+        before = self.found if self.settings.accumulate else None
+        self.found = evidence(here, before, self.settings.rule)
+        owner = assign(self.found, self.allowed)
+        self.tally.own(owner)
+        return owner
 
     def _affinity(self, q: Tensor, k: Tensor, watched: bool) -> Tensor:
         """[B,n,c]; zeros where nothing is to decide and nobody watches."""

@@ -56,9 +56,11 @@ class Routing:
         model = executor.class_obj
         method = kwargs.get("ref_latents_method", model.params.default_ref_method)
         self._refuse(plan, x, ref_latents or [], method)
+        self._refuse_words(context, model.params.context_in_dim)
         layout = lay_out(plan, x, context, ref_latents)
         settings = self.settings.of(plan.placement.preset)
-        call = RoutedCall(plan, layout, settings, x, context, options, model)
+        followed = self.record.owners_for(layout, x) if plan.negative else None
+        call = RoutedCall(plan, layout, settings, x, context, options, model, followed)
         texts = [s.text.to(context).expand(len(context), -1, -1) for s in plan.subjects if s.text is not None]
         context = torch.cat([context, *texts], 1)
         if kwargs.get("attention_mask") is not None:
@@ -98,8 +100,9 @@ class Routing:
         if x.shape[1] != references[0].shape[1]:
             raise ValueError(
                 f"The model gets {x.shape[1]} latent channels and the references have "
-                f"{references[0].shape[1]}: a control LoRA or inpainting conditioning widens the "
-                "picture's latent. MUSAR works without it; for control use a ControlNet."
+                f"{references[0].shape[1]}: the picture's latent is another model's, or a control LoRA or "
+                f"inpainting conditioning widens it. Encode the picture with {self.family.vae}. MUSAR works "
+                "without what widens; for control use a ControlNet."
             )
         if method in self.family.unusable_methods:
             raise ValueError(self.family.unusable_methods[method])
@@ -115,4 +118,11 @@ class Routing:
                 "Boxes, regions and strengths below 1 say which parts of the picture belong to a subject, "
                 "and only dynamic routing gives them out. Turn dynamic on in MUSAR Routing (add the "
                 "node where there is none), or take boxes, regions and strengths away."
+            )
+
+    def _refuse_words(self, context: Tensor, width: int) -> None:
+        if context.shape[-1] != width:
+            raise ValueError(
+                f"The text encoder gives {context.shape[-1]} numbers a word, and this {self.family.name} "
+                f"model reads {width}. {self.family.text.wanted}"
             )

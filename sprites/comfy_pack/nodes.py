@@ -6,6 +6,7 @@ import comfy.utils
 import folder_paths
 from comfy_api.latest import ComfyExtension, io
 
+from .chat_encoder import is_chat, load_chat
 from .text_encoder import load_clip
 
 
@@ -30,7 +31,8 @@ class MusarDemoTextEncoder(io.ComfyNode):
     @classmethod
     def execute(cls, text_encoder: str) -> io.NodeOutput:
         path = folder_paths.get_full_path_or_raise("text_encoders", text_encoder)
-        return io.NodeOutput(load_clip(comfy.utils.load_torch_file(path, safe_load=True)))
+        state = comfy.utils.load_torch_file(path, safe_load=True)
+        return io.NodeOutput(load_chat(state) if is_chat(state) else load_clip(state))
 
 
 class DemoExtension(ComfyExtension):

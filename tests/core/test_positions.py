@@ -157,3 +157,19 @@ def test_places_are_taken_in_turn(sizes, positions, places):
 def test_no_fewer_than_no_places():
     with pytest.raises(ValueError, match="found -1"):
         reference_ids(TARGET, [picture(1, 1)], "index", -1)
+
+
+def test_planes_apart_and_a_fourth_axis():
+    """As FLUX.2: planes ten apart, and an axis of words that references leave alone."""
+
+    def with_words(ids):
+        return torch.nn.functional.pad(ids, (0, 1))
+
+    target, references = with_words(TARGET), [with_words(picture(2, 3)), with_words(picture(3, 1))]
+    first, second = reference_ids(target, references, "index", planes=10)
+    assert torch.equal(first, with_words(picture(2, 3, (10, 0, 0))))
+    assert torch.equal(second, with_words(picture(3, 1, (20, 0, 0))))
+    for positions in POSITIONS:
+        three = reference_ids(TARGET, [picture(2, 3), picture(3, 1)], positions)
+        four = reference_ids(target, references, positions)
+        assert all(torch.equal(with_words(a), b) for a, b in zip(three, four))

@@ -22,6 +22,19 @@ def test_equals_the_dense_mask(route, heads, depth, seed):
     assert distance(out, dense(q, k, v, layout, owner, static)) <= 1e-5
 
 
+@given(routes(), SEEDS)
+@settings(max_examples=200)
+def test_queries_without_references_are_the_first_rows(route, seed):
+    """Of what the whole queries give: references that keep their keys and values ask no more."""
+    layout, batch, owner, static = route
+    q, k, v = random_qkv(seed, layout, batch)
+    mask = random(seed, layout.length, layout.length)
+    for bias in (None, mask):
+        whole = dense(q, k, v, layout, owner, static, bias)
+        out = routed_attention(q[:, :, : layout.X.stop], k, v, layout, owner, static, mask=bias)
+        assert distance(out, whole[:, :, : layout.X.stop]) <= 1e-5
+
+
 @both
 @pytest.mark.parametrize("label", [-1, 0, 1])
 def test_one_owner_for_every_token(label, static):

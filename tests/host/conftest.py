@@ -11,7 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from tools.tiny import flux_weights
+
 from .branches import layers, stream
+from .making import conditions, loader, sampler
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -80,18 +83,7 @@ def files(tmp_path_factory, nodes):
 @pytest.fixture(scope="session")
 def load_flux(call, files):
     """load_flux(hidden=256, depth=2, …): a tiny random FLUX through the stock loader."""
-    from safetensors.torch import save_file
-
-    from tools.tiny import flux_weights
-
-    def load(hidden=256, depth=2, singles=3, **options):
-        weights = flux_weights(hidden, depth, singles, **options)
-        name = "-".join(f"{v}" for v in (hidden, depth, singles, *options.values())) + ".safetensors"
-        if not (files.diffusion_models / name).exists():
-            save_file(weights, files.diffusion_models / name)
-        return call("UNETLoader", unet_name=name, weight_dtype="default")[0]
-
-    return load
+    return loader(call, files, flux_weights, "flux")
 
 
 @pytest.fixture(scope="session")
@@ -134,29 +126,7 @@ def picture():
 @pytest.fixture(scope="session")
 def condition(call, clip, vae, picture):
     """condition("a dog and a robot", "dog", "robot"): a conditioning with a subject a phrase."""
-
-    def make(prompt, *phrases, sizes=(), prompts=(), strengths=(), reference_size=64, **options):
-        subjects = {}
-        for i, phrase in enumerate(phrases):
-            height, width = sizes[i] if i < len(sizes) else (64, 64)
-            subjects[f"subject_{i + 1}"] = call(
-                "MusarSubject",
-                image=picture(height, width, seed=i),
-                phrase=phrase,
-                prompt=prompts[i] if i < len(prompts) else "",
-                strength=strengths[i] if i < len(strengths) else 1.0,
-            )[0]
-        return call(
-            "MusarConditioning",
-            clip=clip,
-            vae=vae,
-            prompt=prompt,
-            subjects=subjects,
-            reference_size=reference_size,
-            **options,
-        )[0]
-
-    return make
+    return conditions(call, clip, vae, picture)
 
 
 @pytest.fixture(scope="session")
@@ -170,28 +140,7 @@ def route(call):
 @pytest.fixture(scope="session")
 def sample(call, condition):
     """sample(model, positive): the latents of the stock KSampler."""
-    import torch
-
-    def run(model, positive, negative=None, size=(96, 80), batch=1, steps=2, cfg=1.0, latent=None, **options):
-        if latent is None:
-            latent = {"samples": torch.zeros(batch, 16, size[0] // 8, size[1] // 8)}
-        out = call(
-            "KSampler",
-            model=model,
-            seed=options.pop("seed", 7),
-            steps=steps,
-            cfg=cfg,
-            sampler_name="euler",
-            scheduler="simple",
-            positive=positive,
-            negative=negative or condition(""),
-            latent_image=latent,
-            denoise=options.pop("denoise", 1.0),
-        )[0]
-        assert not options
-        return out["samples"]
-
-    return run
+    return sampler(call, condition, channels=16, cell=8)
 
 
 @pytest.fixture

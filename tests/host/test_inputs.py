@@ -111,7 +111,7 @@ def test_no_clip_or_the_wrong_one(call, vae, clip):
         def tokenize(self, text):
             return {"l": clip.tokenize(text)["l"], "g": []}
 
-    with pytest.raises(ValueError, match="no T5 tokens, only g, l"):
+    with pytest.raises(ValueError, match="no T5, Qwen3 or Mistral tokens, only g, l"):
         call("MusarConditioning", clip=Sdxl(), vae=vae, prompt=PROMPT, subjects={})
 
 

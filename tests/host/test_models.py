@@ -12,37 +12,6 @@ def built(load_flux):
 
     from tools.tiny import flux_weights
 
-    def flux2():
-        import comfy.ops
-        from comfy.ldm.flux.model import Flux
-
-        from tools.tiny import randomise
-
-        net = Flux(
-            in_channels=128,
-            out_channels=128,
-            vec_in_dim=None,
-            context_in_dim=64,
-            hidden_size=256,
-            mlp_ratio=3.0,
-            num_heads=2,
-            depth=1,
-            depth_single_blocks=1,
-            axes_dim=[32, 32, 32, 32],
-            theta=2000,
-            patch_size=1,
-            qkv_bias=False,
-            guidance_embed=False,
-            txt_ids_dims=[3],
-            global_modulation=True,
-            mlp_silu_act=True,
-            ops_bias=False,
-            dtype=torch.float32,
-            device="meta",
-            operations=comfy.ops.disable_weight_init,
-        )
-        return load_diffusion_model_state_dict(randomise(net, 0))
-
     def longcat():
         weights = flux_weights(256, 1, 1, guidance=False)
         weights = {k: v for k, v in weights.items() if not k.startswith("vector_in")}
@@ -50,7 +19,6 @@ def built(load_flux):
         return load_diffusion_model_state_dict(weights)
 
     makers = {
-        "Flux2": flux2,
         "LongCatImage": longcat,
         "Fill": lambda: load_flux(256, 1, 1, channels=96),
         "Canny": lambda: load_flux(256, 1, 1, channels=32),
@@ -61,7 +29,6 @@ def built(load_flux):
 @pytest.mark.parametrize(
     "name, says",
     (
-        ("Flux2", "model is FLUX.2"),
         ("LongCatImage", "model is LongCat-Image"),
         ("Fill", "FLUX.1 Fill with 384 input channels"),
         ("Canny", "FLUX.1 Canny or Depth with 128 input channels"),
@@ -83,7 +50,7 @@ def test_other_kinds(route, flux):
     unknown = object.__new__(type("Flux9", (comfy.model_base.Flux,), {}))
     for base, says in (
         (chroma, "model is Chroma"),
-        (other, "model is SD3, and MUSAR patches FLUX.1"),
+        (other, "model is SD3, and MUSAR patches FLUX.1 and FLUX.2"),
         (unknown, "model is Flux9, a relative"),
     ):
         patcher = flux.clone()

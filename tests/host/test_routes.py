@@ -41,7 +41,7 @@ def _velocities(sample, model, *args, **options):
     return kept
 
 
-@pytest.mark.parametrize("static, dynamic", itertools.product((True, False), repeat=2))
+@pytest.mark.parametrize("static, dynamic", list(itertools.product((True, False), repeat=2)))
 @pytest.mark.parametrize("count", (1, 2, 3))
 def test_split_equals_dense(flux, route, condition, compare, static, dynamic, count):
     subjects = condition(

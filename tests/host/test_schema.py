@@ -49,6 +49,7 @@ def test_names_that_shared_graphs_rely_on(nodes):
         "canvas_height",
         "places",
         "preset",
+        "negative_prompt",
     ]
     assert names["MusarRouting"] == [
         "model",

@@ -8,15 +8,17 @@ from comfy.model_patcher import ModelPatcher
 
 from .family import Family
 from .flux1 import FLUX1
+from .flux2 import FLUX2
 from .preset import Preset
 
-FAMILIES: tuple[Family, ...] = (FLUX1,)  # a family whose class is derived from another's comes first
+FAMILIES: tuple[Family, ...] = (FLUX1, FLUX2)  # one whose class is derived from another's comes later
 SMALLEST_TOKEN = min(family.token for family in FAMILIES)  # pixels each way, where no model is at hand
 PRESETS = tuple(dict.fromkeys(preset.name for family in FAMILIES for preset in family.presets))
 
 __all__ = [
     "FAMILIES",
     "FLUX1",
+    "FLUX2",
     "PRESETS",
     "SMALLEST_TOKEN",
     "Family",
@@ -29,7 +31,7 @@ __all__ = [
 def family_of(model: ModelPatcher) -> Family:
     """ValueError says why a model cannot be routed."""
     base = model.model
-    for family in FAMILIES:
+    for family in reversed(FAMILIES):
         if family.claims(base):
             refusal = family.refusal(base)
             if refusal:
@@ -42,13 +44,11 @@ def family_of(model: ModelPatcher) -> Family:
 
 
 def family_of_tokens(tokens: dict[str, Any]) -> Family:
-    """Whose text encoder it is that made these tokens: each family has a key of its own."""
+    """Whose text encoder it is that made these tokens: each family has keys of its own."""
     for family in FAMILIES:
-        if family.text.key in tokens:
+        if any(key in tokens for key in family.text.keys):
             return family
     raise ValueError(
-        " ".join(
-            f"clip has no {f.text.name} tokens, only {', '.join(sorted(tokens))}. {f.text.wanted}"
-            for f in FAMILIES
-        )
+        f"clip has no {', '.join(f.text.name for f in FAMILIES)} tokens, only {', '.join(sorted(tokens))}. "
+        + " ".join(f.text.wanted for f in FAMILIES)
     )

@@ -18,23 +18,28 @@ class Text(Protocol):
     """How the prompt is read: its tokens, and which of them are the user's own words."""
 
     name: str  # of the encoder, as sentences call it
-    key: str  # of its tokens, among those that the host's tokenizer gives
+    keys: tuple[str, ...]  # of its tokens, among those that the host's tokenizer gives: one of these
     loader: str  # what loads it, as sentences say it
     wanted: str  # a sentence: which encoder to load, and with what
+    layers: int  # of the encoder, side by side in each vector of T
 
     def stream(self, tokens: dict) -> list:
         """Of what clip.tokenize gave, the tokens that T is made of, in order."""
         ...
 
-    def pieces(self, clip: CLIP, stream: list) -> list[str]:
-        """The tokens as find_phrases takes them; what is no text is written <so>."""
+    def pieces(self, clip: CLIP, stream: list) -> list[str | bytes]:
+        """The tokens as find_phrases takes them; what the user did not write is written <so>."""
         ...
 
     def own_length(self, clip: CLIP, stream: list) -> int:
         """Tokens up to the prompt's end token: the rest is padding."""
         ...
 
-    def unread(self, pieces: list[str]) -> str:
+    def lead(self, context: Tensor) -> int:
+        """How many vectors of T [B,m,·] the host put before what the encoder gave."""
+        ...
+
+    def unread(self, pieces: list[str | bytes]) -> str:
         """A sentence where the encoder does not know letters of the prompt, or nothing."""
         ...
 
@@ -50,6 +55,7 @@ class Family:
     channels: int  # of a latent
     cell: int  # pixels of a latent's cell, each way
     patch: int  # cells of a token, each way
+    planes: int  # that the references of index positions lie apart
     unusable_methods: Mapping[str, str]  # of placing references, as the host names them: why not
     blocks: Mapping[str, str]  # kind, as the host names it: the network's list of them; in running order
     streams: Mapping[str, str]  # pattern of a linear layer's name: the tokens it sees (text, image, joint)

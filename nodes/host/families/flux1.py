@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import comfy.model_base
-from comfy.ldm.flux.model import Flux
 from comfy.model_base import BaseModel
 
 from .family import Family
 from .flux1_loras import check_lora
+from .flux_network import BLOCKS, STREAMS, other_network
 from .preset import Preset
 from .t5 import T5
 
@@ -16,8 +16,6 @@ CHANNELS, CELL, PATCH = 16, 8, 2
 TOKEN_INPUTS = CHANNELS * PATCH * PATCH  # of img_in, where nothing lies beside the picture
 
 RELATIVES = {
-    "Flux2": "model is FLUX.2. It has another text encoder, another latent and other blocks, and "
-    f"MUSAR Routing is made for FLUX.1. Load {MODELS}.",
     "LongCatImage": "model is LongCat-Image. It is built like FLUX.1 but reads another text "
     f"encoder, in which phrases cannot be found. Load {MODELS}.",
     "Chroma": "model is Chroma. It is built like FLUX.1 but was trained with other modulation and "
@@ -35,12 +33,9 @@ def refusal(base: BaseModel) -> str | None:
     name = type(base).__name__
     if type(base) is not comfy.model_base.Flux:
         return RELATIVES.get(name, RELATIVES[None].format(name=name))
-    if not isinstance(base.diffusion_model, Flux):
-        return (
-            f"model is a FLUX.1 that its loader runs by a network of its own "
-            f"({type(base.diffusion_model).__name__}), as Nunchaku does: ComfyUI's patches do not reach "
-            f"into it. Load {MODELS} with Load Diffusion Model or a GGUF loader."
-        )
+    network = other_network(base, NAME, MODELS)
+    if network:
+        return network
     inputs = base.diffusion_model.in_channels
     if inputs != TOKEN_INPUTS:
         return (
@@ -61,17 +56,14 @@ FLUX1 = Family(
     channels=CHANNELS,
     cell=CELL,
     patch=PATCH,
+    planes=1,
     unusable_methods={
         "index_timestep_zero": "References are set to index_timestep_zero (by Edit Model Reference Method "
         "or Flux KV Cache), which FLUX.1 cannot run. Remove that node; positions of MUSAR Conditioning "
         "places the references."
     },
-    blocks={"double": "double_blocks", "single": "single_blocks"},
-    streams={
-        r"double_blocks\.\d+\.txt_(attn\.(qkv|proj)|mlp\.\d)|txt_in": "text",
-        r"double_blocks\.\d+\.img_(attn\.(qkv|proj)|mlp\.\d)|img_in|final_layer\.linear": "image",
-        r"single_blocks\.\d+\.linear[12]": "joint",
-    },
+    blocks=BLOCKS,
+    streams=STREAMS,
     presets=(
         Preset("MUSAR", "diagonal", static=True, dual=True),
         Preset("UNO", "diagonal", static=False),

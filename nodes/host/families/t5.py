@@ -10,20 +10,24 @@ VECTOR = "<embedding>"  # the piece that stands for a vector of an embedding fil
 
 class T5:
     name = "T5"
-    key = "t5xxl"
+    keys = ("t5xxl",)
     loader = "DualCLIPLoader, type flux"
     wanted = f"FLUX.1 needs CLIP-L and T5-XXL: use {loader}."
+    layers = 1
 
     def stream(self, tokens: dict) -> list:
-        return [token for batch in tokens[self.key] for token in batch]
+        return [token for batch in tokens["t5xxl"] for token in batch]
 
     def pieces(self, clip: CLIP, stream: list) -> list[str]:
-        vocabulary = getattr(clip.tokenizer, self.key).inv_vocab
+        vocabulary = clip.tokenizer.t5xxl.inv_vocab
         return [VECTOR if isinstance(t[0], Tensor) else vocabulary[t[0]] for t in stream]
 
     def own_length(self, clip: CLIP, stream: list) -> int:
-        padding = getattr(clip.tokenizer, self.key).pad_token
+        padding = clip.tokenizer.t5xxl.pad_token
         return max(i for i, t in enumerate(stream) if isinstance(t[0], Tensor) or t[0] != padding) + 1
+
+    def lead(self, context: Tensor) -> int:
+        return 0
 
     def unread(self, pieces: list[str]) -> str:
         if "<unk>" not in pieces:

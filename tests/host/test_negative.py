@@ -1,0 +1,106 @@
+"""The negative of MUSAR Conditioning: the same references, words that name nobody, the positive's owners."""
+
+import pytest
+import torch
+
+from .test_routes import compare  # noqa: F401
+
+PROMPT = "a dog, a robot and a tall house on the beach"
+PHRASES = ("dog", "robot", "house")
+WORDS = "blurry, ugly"
+
+
+@pytest.fixture
+def both(condition):
+    """both(…): the positive and the negative of one node."""
+
+    def make(*phrases, **options):
+        given = {"prompts": ("a dog", "", "a house"), "negative_prompt": WORDS, **options}
+        return [condition(PROMPT, *phrases, output=k, **given) for k in (0, 1)]
+
+    return make
+
+
+@pytest.fixture
+def seen(pack, monkeypatch):
+    """seen: (is it the negative's?, the layout, owners) of each routed attention."""
+    module, kept = pack("nodes.host.routed_call"), []
+    original = module.routed_attention
+
+    def keep(q, k, v, layout, owner, *args):
+        kept.append((not layout.subjects[0].phrase, layout, owner))
+        return original(q, k, v, layout, owner, *args)
+
+    monkeypatch.setattr(module, "routed_attention", keep)
+    return kept
+
+
+def test_its_words_and_references(both, condition):
+    positive, negative = both(*PHRASES[:2])
+    plain = condition(WORDS)
+    assert torch.equal(negative[0][0], plain[0][0])
+    for a, b in zip(positive[0][1]["reference_latents"], negative[0][1]["reference_latents"]):
+        assert torch.equal(a, b)
+    plans = [c[0][1]["model_conds"]["musar"].cond for c in (positive, negative)]
+    assert [p.negative for p in plans] == [False, True]
+    assert [s.phrase for s in plans[1].subjects] == [(), ()]
+    assert [s.text is None for s in plans[1].subjects] == [False, True]
+
+
+def test_without_subjects_it_is_the_words_alone(condition):
+    negative, plain = condition(PROMPT, output=1, negative_prompt=WORDS), condition(WORDS)
+    assert torch.equal(negative[0][0], plain[0][0]) and negative[0][1].keys() == plain[0][1].keys()
+
+
+def test_without_routing_it_is_the_hosts_own(flux, sample, condition, call, both):
+    positive, negative = both(*PHRASES[:2])
+    stock = condition(WORDS)
+    for latent in negative[0][1]["reference_latents"]:
+        stock = call("ReferenceLatent", conditioning=stock, latent={"samples": latent})[0]
+    assert torch.equal(sample(flux, positive, negative, cfg=3.0), sample(flux, positive, stock, cfg=3.0))
+
+
+@pytest.mark.parametrize("static", (True, False))
+def test_split_equals_dense(flux, route, both, compare, static):  # noqa: F811
+    difference, _ = compare(route(flux, static=static), *both(*PHRASES), batch=2, cfg=3.0)
+    assert difference <= 1e-5
+
+
+def test_its_parts_see_whom_the_positive_gave_them_to(flux, route, sample, both, seen, pack):
+    model = route(flux)
+    sample(model, *both(*PHRASES), cfg=3.0, batch=2, steps=3)
+    steps = list(pack("nodes.host.record").record_of(model).steps.values())
+    negative = [owner for is_negative, _, owner in seen if is_negative]
+    layers = len(negative) // 3
+    assert layers == 5 and len(seen) == 2 * len(negative)
+    for step, owners in zip(steps, (negative[i : i + layers] for i in range(0, 3 * layers, layers))):
+        expected = pack("musar_attention").owner_of(step.owned)
+        assert all(torch.equal(owner, expected) for owner in owners)
+        assert len(expected.unique()) > 1 and not torch.equal(*expected)
+
+
+def test_before_anything_is_known_its_parts_see_everybody(flux, route, sample, both, seen):
+    """As it would be where a sampler asks for the negative first."""
+    _, negative = both(*PHRASES[:2])
+    sample(route(flux), negative)
+    assert seen and all(is_negative and owner is None for is_negative, _, owner in seen)
+
+
+def test_with_another_positive_it_goes_its_own_way(flux, route, sample, both, condition, seen):
+    _, negative = both(*PHRASES)
+    sample(route(flux), condition(PROMPT, "dog", "robot"), negative, cfg=3.0)
+    assert all(owner is None for is_negative, _, owner in seen if is_negative)
+
+
+def test_dynamic_off_gives_nobody_anything(flux, route, sample, both, seen):
+    sample(route(flux, dynamic=False), *both(*PHRASES), cfg=3.0)
+    assert all(owner is None for *_, owner in seen)
+
+
+def test_it_makes_a_difference(flux, route, sample, both, condition):
+    positive, negative = both(*PHRASES[:2])
+    model = route(flux)
+    with_references = sample(model, positive, negative, cfg=3.0)
+    assert torch.isfinite(with_references).all()
+    assert not torch.equal(with_references, sample(model, positive, condition(WORDS), cfg=3.0))
+    assert torch.equal(with_references, sample(model, positive, negative, cfg=3.0))
