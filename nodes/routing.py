@@ -34,7 +34,7 @@ class MusarRouting(io.ComfyNode):
                     default=True,
                     tooltip="Static routing: prompt and references do not see each other, nor one "
                     "reference another. On for MUSAR weights; off for UNO, Kontext and FLUX.2, which were "
-                    "trained seeing everything: on Sprites it took up to 0.04 of identity from UNO and Kontext.",
+                    "trained seeing everything: on Sprites it took up to 0.04 of identity from them.",
                 ),
                 io.Boolean.Input(
                     "dynamic",
