@@ -1,6 +1,6 @@
 """`make clean-training`: docs/training.md in a clean virtual environment on a fresh clone, as it is written.
 
-Its commands run one after another, from the install line to the LoRA in ComfyUI's folder. What a person
+Its commands run one after another, from the install line to the LoRAs in ComfyUI's folder. What a person
 brings, the models and Subjects200K, is made tiny, and the clone's configs small; no command is changed.
 """
 
@@ -52,8 +52,8 @@ def main() -> None:
         for line in others:
             run(line)
         found = sorted(p.name for p in (comfy / "models" / "loras").iterdir())
-        if found != ["dual_lora.safetensors"]:
-            raise SystemExit(f"ComfyUI's folder of LoRAs holds {found}, and should hold the LoRA.")
+        if found != ["flux_dual_lora.safetensors", "klein_dual_lora.safetensors"]:
+            raise SystemExit(f"ComfyUI's folder of LoRAs holds {found}, and should hold both.")
         print(f"{len(lines)} commands of {PAGE} ran as they are written.")
 
 

@@ -97,7 +97,8 @@ def host_velocity(call, spoken):
 
     def run(model, references):
         text = spoken[0]
-        positive = [[text, {"reference_latents": references} if references else {}]]
+        values = {"pooled_output": None}  # as klein's encoder leaves it
+        positive = [[text, values | ({"reference_latents": references} if references else {})]]
         latent = torch.zeros(1, 128, ROWS, COLUMNS)
         out = call(
             "KSampler",
