@@ -51,7 +51,7 @@ help:
 	@echo "make crowd            train and judge in the less kind world, into docs/results.md"
 	@echo "make times            train at other times on Sprites, into docs/training.md"
 	@echo "make clean-training   docs/training.md in a clean environment on a fresh clone, with tiny weights"
-	@echo "make train-estimate   memory and arithmetic of training on FLUX.1-dev"
+	@echo "make train-estimate   memory and arithmetic of training on FLUX.1-dev and FLUX.2 klein"
 	@echo "make sprites-judge    judge the judge and the base model, into docs/sprites.md"
 
 ifdef VENV

@@ -1,7 +1,7 @@
 """`make clean-training`: docs/training.md in a clean virtual environment on a fresh clone, as it is written.
 
-Its commands run one after another, from the install line to the LoRA in ComfyUI's folder. What a person
-brings, FLUX.1-dev and Subjects200K, is made tiny, and the clone's config small; no command is changed.
+Its commands run one after another, from the install line to the LoRAs in ComfyUI's folder. What a person
+brings, the models and Subjects200K, is made tiny, and the clone's configs small; no command is changed.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = Path("docs") / "training.md"
 BRING = """
 import pathlib, yaml
-from tools.tiny_training import CONFIG, tiny_config, write_flux, write_subjects200k
-write_flux(pathlib.Path("models/FLUX.1-dev"))
+from tools.tiny_training import CONFIGS, WRITERS, tiny_config, write_subjects200k
 write_subjects200k(pathlib.Path("data/Subjects200K"))
-own, small = yaml.safe_load(CONFIG.read_text()), tiny_config(pathlib.Path("."))
-encoder = own["encoder"] | {"device": "cpu", "ahead": 4}
-kept = {name: own[name] for name in ("base", "data")}
-CONFIG.write_text(yaml.safe_dump(small | kept | {"encoder": encoder}))
+for name, file in CONFIGS.items():
+    own, small = yaml.safe_load(file.read_text()), tiny_config(pathlib.Path("."), name)
+    WRITERS[name](pathlib.Path(own["base"]))
+    encoder = own["encoder"] | {"device": "cpu", "ahead": 4}
+    kept = {name: own[name] for name in ("base", "data")}
+    file.write_text(yaml.safe_dump(small | kept | {"encoder": encoder}))
 """
 
 
@@ -51,8 +52,8 @@ def main() -> None:
         for line in others:
             run(line)
         found = sorted(p.name for p in (comfy / "models" / "loras").iterdir())
-        if found != ["dual_lora.safetensors"]:
-            raise SystemExit(f"ComfyUI's folder of LoRAs holds {found}, and should hold the LoRA.")
+        if found != ["flux_dual_lora.safetensors", "klein_dual_lora.safetensors"]:
+            raise SystemExit(f"ComfyUI's folder of LoRAs holds {found}, and should hold both.")
         print(f"{len(lines)} commands of {PAGE} ran as they are written.")
 
 

@@ -1,5 +1,5 @@
-"""`python -m tools.tiny_training FOLDER`: a FLUX.1 in diffusers' format, so small that every command of
-docs/training.md runs in seconds, and a few pairs of pictures to train on. The weights are random."""
+"""`python -m tools.tiny_training FOLDER`: a FLUX.1 and a FLUX.2 klein in diffusers' format, so small that
+every command of docs/training.md runs in seconds, and a few pairs of pictures. The weights are random."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ WIDTH, POOLED = 64, 32  # of the text embeddings and the pooled one
 WORDS = (
     "a an the another cat dog on of in sofa lawn two images concatenated side by left right part is".split()
 )
-CONFIG = Path(__file__).resolve().parents[1] / "training" / "configs" / "flux_dev.yaml"
+SHIPPED = Path(__file__).resolve().parents[1] / "training" / "configs"
+CONFIGS = {"flux": SHIPPED / "flux_dev.yaml", "klein": SHIPPED / "flux2_klein_4b.yaml"}
 SCORES = ("compositeStructure", "objectConsistency", "imageQuality")
 COLOURS = {"cat": (200, 80, 40), "dog": (60, 90, 200)}
 PLACES = {"sofa": (230, 220, 190), "lawn": (150, 210, 140)}
@@ -26,18 +27,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    write_flux(folder / "FLUX.1-tiny")
     write_pairs(folder / "pairs")
-    config = tiny_config(folder)
-    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    print(f"{folder}: FLUX.1-tiny, pairs, and config.yaml to train on them.")
+    for name, write in WRITERS.items():
+        write(folder / name)
+        config = tiny_config(folder, name)
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    print(f"{folder}: pairs, and {', '.join(WRITERS)}, each with a config to train on them.")
 
 
-def tiny_config(folder: Path) -> dict:
-    """FLUX.1-dev's, made small: the CPU, few steps, small pictures, low ranks."""
-    config = yaml.safe_load(CONFIG.read_text())
-    models = str(folder / "FLUX.1-tiny")
-    config["encoder"] |= {"models": models, "device": "cpu", "cache": str(folder / "cache"), "ahead": 4}
+def tiny_config(folder: Path, name: str = "flux") -> dict:
+    """The shipped one, made small: the CPU, few steps, small pictures, low ranks."""
+    config, models = yaml.safe_load(CONFIGS[name].read_text()), str(folder / name)
+    cache = str(folder / f"{name}_cache")
+    config["encoder"] |= {"models": models, "device": "cpu", "cache": cache, "ahead": 4}
     config["variant"]["ranks"] = {"subject": 8, "noise": 2}
     config["stages"] = [stage | {"steps": 4} for stage in config["stages"]]
     return config | {
@@ -103,6 +105,57 @@ def write_flux(folder: Path) -> None:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             make().save_pretrained(folder / name)
+
+
+def write_klein(folder: Path) -> None:
+    """Own tokenizer, Qwen3, VAE and FLUX.2."""
+    from diffusers import AutoencoderKLFlux2, Flux2Transformer2DModel
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    qwen = Qwen3Config(
+        vocab_size=write_qwen_tokenizer(folder / "tokenizer"),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=28,  # it is read at the 27th
+        num_attention_heads=1,
+        num_key_value_heads=1,
+        tie_word_embeddings=True,
+    )
+    parts: dict[str, Callable[[], nn.Module]] = {
+        "text_encoder": lambda: Qwen3ForCausalLM(qwen),
+        "vae": lambda: AutoencoderKLFlux2(
+            block_out_channels=(8, 8, 8, 8), norm_num_groups=4, layers_per_block=1
+        ),
+        "transformer": lambda: Flux2Transformer2DModel(
+            num_layers=1,
+            num_single_layers=2,
+            num_attention_heads=1,
+            joint_attention_dim=96,
+            guidance_embeds=False,
+        ),
+    }
+    for seed, (name, make) in enumerate(parts.items()):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            make().save_pretrained(folder / name)
+
+
+WRITERS = {"flux": write_flux, "klein": write_klein}
+
+
+def write_qwen_tokenizer(folder: Path) -> int:
+    """Qwen's kind, of bytes alone, with the marks of its chats. How many pieces it has."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    marks = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>"]
+    tokenizer.add_special_tokens(marks)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=marks[0]).save_pretrained(folder)
+    return len(letters) + len(marks)
 
 
 def write_t5_tokenizer(folder: Path) -> int:

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from diffusers import FluxTransformer2DModel
 
 from .data.feed import Feed
 from .encoders import open_encoder
 from .estimate import GB, Case, estimate, state_bytes
-from .network.base import load_base
+from .network.base import family_in, inside_of, load_base
 from .network.model import Trained, Variant, Wiring
 from .run.buckets import Buckets
 from .run.checkpoint import how_to_go_on
@@ -55,9 +54,9 @@ def dry_run(config: dict, feeds: Sequence[Feed], folder: Path) -> Iterator[str]:
 def _shape_of_model(config: dict) -> Trained:
     path = Path(config["base"])
     if path.is_dir():
-        inside = path / "transformer" if (path / "transformer").is_dir() else path
+        kind = family_in(path).kind
         with torch.device("meta"):
-            flux = FluxTransformer2DModel.from_config(FluxTransformer2DModel.load_config(inside))
+            flux = kind.from_config(kind.load_config(inside_of(path)))
     else:
         flux = load_base(path).to("meta")
     return Trained(
@@ -71,7 +70,7 @@ def _ahead(config: dict, model: Trained, case: Case) -> float:
     """Bytes that are encoded ahead at a time."""
     steps = config["encoder"].get("ahead", 0) * config["batch"] * config["accumulation"]
     cells = sum(height * width / 64 for height, width in (case.target, *case.references))
-    return steps * (16 * 4 * cells + 2 * case.text * model.flux.config.joint_attention_dim)
+    return steps * (model.family.width * cells + 2 * case.text * model.flux.config.joint_attention_dim)
 
 
 def _pixels(tokens: tuple[int, int]) -> tuple[int, int]:

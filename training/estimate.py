@@ -1,4 +1,4 @@
-"""`make train-estimate`: memory and arithmetic of training on FLUX.1-dev, counted and not guessed.
+"""`make train-estimate`: memory and arithmetic of training at full size, counted and not guessed.
 
 The network is built without its weights and run on shapes alone: autograd says which tensors it
 would keep, a counter how many operations there are. Nothing is timed; the time is the arithmetic
@@ -16,11 +16,15 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from .network.batch import Batch
+from .network.family import FLUX2
 from .network.model import Trained, Variant, Wiring
 from .network.sequence import Condition
 
 GB = 1e9
-ENCODERS = {"T5-XXL": 4.76e9, "CLIP-L": 0.123e9, "VAE": 0.084e9}  # parameters, as published
+ENCODERS = {  # parameters, as published
+    "FLUX.1-dev": {"T5-XXL": 4.76e9, "CLIP-L": 0.123e9, "VAE": 0.084e9},
+    "FLUX.2 klein 4B": {"Qwen3-4B": 4.02e9, "VAE": 0.084e9},
+}
 WORDS = 16  # tokens of a condition prompt
 
 
@@ -47,15 +51,24 @@ class Estimate:
     step: float  # forward, forward again, backward
 
 
-def flux_dev() -> FluxTransformer2DModel:
+def network(name: str) -> nn.Module:
+    """By the published configurations, without weights."""
     with torch.device("meta"):
-        return FluxTransformer2DModel(guidance_embeds=True).to(torch.bfloat16)
+        if name == "FLUX.1-dev":
+            return FluxTransformer2DModel(guidance_embeds=True).to(torch.bfloat16)
+        return FLUX2.kind(
+            num_layers=5,
+            num_single_layers=20,
+            num_attention_heads=24,
+            joint_attention_dim=7680,
+            guidance_embeds=False,
+        ).to(torch.bfloat16)
 
 
 def estimate(model: Trained, case: Case) -> Estimate:
     height, width = (side // 16 for side in case.target)
     batch = _batch(model, case)
-    noisy = torch.empty(1, height * width, 64, device="meta", dtype=torch.bfloat16)
+    noisy = torch.empty(1, height * width, model.family.width, device="meta", dtype=torch.bfloat16)
     time = torch.empty(1, device="meta")
     with torch.device("meta"):
         with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -107,19 +120,19 @@ class _BlockMeter:
 
 
 def _batch(model: Trained, case: Case) -> Batch:
-    width = model.flux.config.joint_attention_dim
+    width, cells = model.flux.config.joint_attention_dim, model.family.width
 
     def empty(*shape: int) -> Tensor:
         return torch.empty(shape, device="meta", dtype=torch.bfloat16)
 
     height, columns = (side // 16 for side in case.target)
     conditions = tuple(
-        Condition(empty(1, h * w // 256, 64), (h // 16, w // 16), empty(1, WORDS, width), ())
+        Condition(empty(1, h * w // 256, cells), (h // 16, w // 16), empty(1, WORDS, width), ())
         for h, w in case.references
     )
-    pooled = empty(1, model.flux.config.pooled_projection_dim)
+    pooled = empty(1, model.flux.config.pooled_projection_dim if model.family.pooled else 0)
     text = empty(1, case.text, width)
-    return Batch(empty(1, height * columns, 64), (height, columns), text, pooled, conditions, None)
+    return Batch(empty(1, height * columns, cells), (height, columns), text, pooled, conditions, None)
 
 
 def state_bytes(learned: int) -> int:
@@ -127,17 +140,17 @@ def state_bytes(learned: int) -> int:
     return learned * (4 + 4 + 4 + 8)
 
 
-def report(tflops: float) -> list[str]:
-    model = Trained(flux_dev(), Variant(static=False, dynamic=False), Wiring())
+def report(name: str, tflops: float) -> list[str]:
+    model = Trained(network(name), Variant(static=False, dynamic=False), Wiring())
     base = sum(p.numel() for p in model.flux.parameters() if not p.requires_grad)
     learned = sum(p.numel() for p in model.lora.parameters())
     state = state_bytes(learned)
-    encoders = 2 * sum(ENCODERS.values())
+    encoders = 2 * sum(ENCODERS[name].values())
     lines = [
-        f"FLUX.1-dev: {base / 1e9:.2f} thousand million parameters, {2 * base / GB:.1f} GB in bf16.",
+        f"{name}: {base / 1e9:.2f} thousand million parameters, {2 * base / GB:.1f} GB in bf16.",
         f"Dual LoRA of ranks 128 and 4: {learned / 1e6:.0f} million, {state / GB:.1f} GB with gradients, "
         "average and AdamW.",
-        f"Text encoders and VAE: {encoders / GB:.1f} GB in bf16, none where their outputs are cached ahead.",
+        f"Text encoders and VAE: {encoders / GB:.1f} GB in bf16, none with encoder.ahead.",
         "",
         "One sample a GPU, gradient checkpointing, full attention (routing keeps less):",
         "",
@@ -162,7 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tflops", type=float, default=400, help="what your GPU really reaches in bf16")
     args = parser.parse_args()
-    print("\n".join(report(args.tflops)))
+    print("\n\n".join("\n".join(report(name, args.tflops)) for name in ENCODERS))
 
 
 if __name__ == "__main__":

@@ -81,8 +81,7 @@ def train(config: dict, folder: Path, each_step: EachStep = lambda trainer, loss
     trainer.run(lambda trainer, loss: [look(trainer, loss) for look in looks])
     if trainer.accelerator.is_main_process:
         export(trainer, folder / LORA)
-        for feed in feeds:
-            print(*feed.report(), sep="\n")
+        print(*dict.fromkeys(line for feed in feeds for line in feed.report()), sep="\n")
     return trainer
 
 

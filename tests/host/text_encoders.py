@@ -34,6 +34,7 @@ def write_diffusers(folder, comfy):
     clip.save_pretrained(folder / "text_encoder")
     shutil.copytree(comfy / "comfy" / "text_encoders" / "t5_tokenizer", folder / "tokenizer_2")
     shutil.copytree(comfy / "comfy" / "sd1_tokenizer", folder / "tokenizer")
+    (folder / "vae").mkdir()  # which no test of words opens
 
 
 def load_hosts(folder):

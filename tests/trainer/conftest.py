@@ -5,8 +5,8 @@ import os
 import pytest
 import torch
 
+from tools.tiny_training import WRITERS, write_pairs
 from tools.tiny_training import tiny_config as made_config
-from tools.tiny_training import write_flux, write_pairs
 
 from .made import write_shard
 
@@ -15,17 +15,18 @@ torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
-    """A folder with a FLUX.1 in diffusers' format, and pairs to train on."""
+    """A folder with models in diffusers' format, and pairs to train on."""
     folder = tmp_path_factory.mktemp("tiny")
-    write_flux(folder / "FLUX.1-tiny")
+    for name, write in WRITERS.items():
+        write(folder / name)
     write_pairs(folder / "pairs")
     return folder
 
 
-@pytest.fixture
-def tiny_config(tiny):
-    """Of FLUX.1-dev, for that folder: two stages of two steps."""
-    config = made_config(tiny)
+@pytest.fixture(params=["flux"])
+def tiny_config(tiny, request):
+    """For that folder: two stages of two steps. A test that is for klein too names both."""
+    config = made_config(tiny, request.param)
     config["encoder"] |= {"cache": None, "ahead": 0}
     return config | {
         "variant": {"static": True, "dynamic": True, "ranks": {"subject": 4, "noise": 2}},

@@ -14,7 +14,7 @@ from training.run.checkpoint import load_checkpoint
 from training.run.folder import lock
 from training.train import main, train
 
-SHIPPED = ("flux_dev", "sprites")
+SHIPPED = ("flux_dev", "flux2_klein_4b", "sprites")
 BAD = [
     ("base", 3, "a path"),
     ("encoder", "flux", "settings with a kind"),
@@ -144,6 +144,19 @@ def losses_of(config, folder, each_step=lambda trainer: None):
     return losses
 
 
+@pytest.mark.parametrize("tiny_config", ["klein"], indirect=True)
+def test_a_killed_run_of_klein_goes_on_exactly(tiny_config, tmp_path):
+    whole = losses_of(tiny_config, tmp_path / "whole")
+
+    def kill(trainer):
+        if trainer.step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        losses_of(tiny_config, tmp_path / "killed", kill)
+    assert losses_of(tiny_config, tmp_path / "killed") == whole[2:]
+
+
 def test_a_full_disk_loses_nothing(tiny_config, tmp_path):
     """No file may grow beyond a limit, from before the second checkpoint on: a write fails halfway."""
     whole = losses_of(tiny_config, tmp_path / "whole")
@@ -253,6 +266,7 @@ def test_too_little_memory_is_a_sentence_with_what_to_do(command, monkeypatch):
         command()
 
 
+@pytest.mark.parametrize("tiny_config", ["flux", "klein"], indirect=True)
 def test_a_dry_run_begins_nothing(command, tmp_path, capsys):
     command("--dry-run")
     said = capsys.readouterr().out

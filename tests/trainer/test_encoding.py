@@ -14,7 +14,7 @@ from training.data.feed import Feed
 from training.data.folder import Folder
 from training.data.sizes import Sizes
 from training.encode import encode
-from training.encoders import open_encoder
+from training.encoders import new_encoder, open_encoder
 from training.encoders.flux import FluxEncoder
 from training.encoders.store import VERSION, Store
 from training.encoders.stored import StoredEncoder
@@ -35,6 +35,7 @@ def with_encoder(config, **changes):
     return config | {"encoder": config["encoder"] | changes}
 
 
+@pytest.mark.parametrize("tiny_config", ["flux", "klein"], indirect=True)
 @pytest.mark.parametrize("change", CHANGES, ids=("plain", "dropped", "silent"))
 def test_shapes_are_known_without_encoding(tiny_config, change):
     config = tiny_config | change
@@ -49,12 +50,13 @@ def test_shapes_are_known_without_encoding(tiny_config, change):
 
 
 def test_a_long_prompt_has_its_own_shape(tiny):
-    encoder = FluxEncoder(tiny / "FLUX.1-tiny", length=8)
+    encoder = FluxEncoder(tiny / "flux", length=8)
     feed = Feed(Folder(tiny / "pairs"), {"random": 1}, 0, sizes=Sizes(64, 64))
     shape = shape_of(feed[0], encoder)
     assert shape == encode_example(feed[0], encoder).shape and shape[1] > 8
 
 
+@pytest.mark.parametrize("tiny_config", ["flux", "klein"], indirect=True)
 def test_encoded_ahead_trains_the_same(tiny_config, tmp_path, monkeypatch):
     plain = losses_of(tiny_config, tmp_path / "plain")
     freed = []
@@ -66,9 +68,10 @@ def test_encoded_ahead_trains_the_same(tiny_config, tmp_path, monkeypatch):
     cached = with_encoder(tiny_config, cache=str(tmp_path / "cache"), ahead=2)
     encode(cached)
     asked = []
+    kind = type(new_encoder(cached["encoder"]))
     for name in ("image", "words"):
-        whole = getattr(FluxEncoder, name)
-        monkeypatch.setattr(FluxEncoder, name, lambda self, x, w=whole: asked.append(x) or w(self, x))
+        whole = getattr(kind, name)
+        monkeypatch.setattr(kind, name, lambda self, x, w=whole: asked.append(x) or w(self, x))
     assert losses_of(cached, tmp_path / "cached") == plain
     assert len(asked) == 2 and all(picture.shape[1] > 64 for picture in asked), "the two diptychs' targets"
 
@@ -170,7 +173,7 @@ def test_other_shards_are_not_read(tiny_config, tmp_path):
 
 
 def test_what_comes_again_is_remembered_within_bounds(tiny):
-    encoder = StoredEncoder(FluxEncoder(tiny / "FLUX.1-tiny"), memory=5000)
+    encoder = StoredEncoder(FluxEncoder(tiny / "flux"), memory=5000)
     first = encoder.words("a cat")
     assert encoder.words("a cat") is first
     for words in ("a dog", "a lawn", "a sofa", "the cat", "the dog", "the lawn"):

@@ -1,4 +1,4 @@
-"""From words and pictures to what FLUX reads: one encoder for FLUX.1, one for Sprites."""
+"""From words and pictures to what FLUX reads: encoders for FLUX.1, FLUX.2 klein and Sprites."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ __all__ = ["Encoder", "Store", "StoredEncoder", "new_encoder", "open_encoder"]
 
 
 def new_encoder(settings: dict) -> Encoder:
-    """`kind` is flux or sprites, `models` its folder."""
+    """`kind` is flux, klein or sprites, `models` its folder."""
     match settings.get("kind"):
         case "flux":
             from .flux import FluxEncoder
 
             return FluxEncoder(Path(settings["models"]), settings.get("device", "cpu"))
+        case "klein":
+            from .klein import KleinEncoder
+
+            return KleinEncoder(Path(settings["models"]), settings.get("device", "cpu"))
         case "sprites":
             from .sprites import SpritesEncoder
 
             return SpritesEncoder(Path(settings["models"]))
         case other:
-            raise ValueError(f"encoder.kind is flux or sprites; found {other!r}.")
+            raise ValueError(f"encoder.kind is flux, klein or sprites; found {other!r}.")
 
 
 def open_encoder(settings: dict) -> Encoder:

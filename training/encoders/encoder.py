@@ -12,7 +12,7 @@ class Encoder(Protocol):
     """Everything without a batch, on the CPU; latents in the scale that FLUX sees."""
 
     def prompt(self, text: str) -> tuple[Tensor, Tensor]:
-        """T [tokens, width], padded as the host pads it, and the pooled vector."""
+        """T [tokens, width], padded as the host pads it, and the pooled vector, if there is one."""
         ...
 
     def words(self, text: str) -> Tensor:
@@ -28,11 +28,11 @@ class Encoder(Protocol):
         ...
 
     def image(self, pixels: np.ndarray) -> Tensor:
-        """H W 3 of 0 … 255 -> [16, H/8, W/8]."""
+        """H W 3 of 0 … 255 -> [16, H/8, W/8]; FLUX.2's, [128, H/16, W/16]."""
         ...
 
     def picture(self, latent: Tensor) -> np.ndarray:
-        """[16, h, w] -> 8h 8w 3 of 0 … 255."""
+        """The other way."""
         ...
 
     def free(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,23 +10,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .parts import Parts, pixels_out
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-BEGINNING = 1 << 20  # bytes of a file that tell it from another
 
-
-class FluxEncoder:
+class FluxEncoder(Parts):
     """Each part is loaded when it is first needed, so that a full cache needs none of them."""
 
+    folders = ("tokenizer", "tokenizer_2", "text_encoder", "text_encoder_2", "vae")
+    networks = ("_t5", "_clip", "_vae")
+
     def __init__(self, models: Path, device: str = "cpu", length: int = 256) -> None:
-        """`length` is that of T: ComfyUI pads prompts to 256 tokens."""
-        if not (models / "tokenizer_2").is_dir():
-            raise ValueError(
-                f"models is {models}, which holds no tokenizer_2. Give FLUX.1-dev's folder in "
-                "diffusers' format."
-            )
-        self.models, self.device, self.length = models, torch.device(device), length
+        super().__init__(models, device, length)
 
     def prompt(self, text: str) -> tuple[Tensor, Tensor]:
         return self._read(text), self._pooled(text)
@@ -45,27 +41,10 @@ class FluxEncoder:
     def t5_tokens(self, text: str) -> list[int]:
         return self._t5_tokenizer(text, verbose=False).input_ids
 
-    def free(self) -> None:
-        for name in ("_t5", "_clip", "_vae"):
-            self.__dict__.pop(name, None)
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-
-    def fingerprint(self) -> str:
-        """By the names, sizes and beginnings of the files: headers, mostly, and some weights."""
-        digest = hashlib.sha256(str(self.length).encode())
-        for part in ("tokenizer", "tokenizer_2", "text_encoder", "text_encoder_2", "vae"):
-            for file in sorted(p for p in (self.models / part).glob("*") if p.is_file()):
-                with file.open("rb") as f:
-                    start = f.read(BEGINNING)
-                digest.update(f"{part}/{file.name} {file.stat().st_size} ".encode() + start)
-        return digest.hexdigest()
-
     @torch.no_grad()
     def image(self, pixels: np.ndarray) -> Tensor:
         vae = self._vae
-        x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].to(self.device, vae.dtype) / 127.5 - 1
-        latent = vae.encode(x).latent_dist.mode()
+        latent = vae.encode(self.pixels_in(pixels, vae.dtype)).latent_dist.mode()
         scaled = (latent - vae.config.shift_factor) * vae.config.scaling_factor
         return scaled[0].float().cpu()
 
@@ -73,8 +52,7 @@ class FluxEncoder:
     def picture(self, latent: Tensor) -> np.ndarray:
         vae = self._vae
         latent = latent / vae.config.scaling_factor + vae.config.shift_factor
-        image = vae.decode(latent[None].to(self.device, vae.dtype)).sample[0]  # 3 H W of -1 … 1
-        return (image.permute(1, 2, 0).float() * 127.5 + 127.5).clamp(0, 255).round().byte().cpu().numpy()
+        return pixels_out(vae.decode(latent[None].to(self.device, vae.dtype)).sample[0])
 
     @torch.no_grad()
     def _read(self, text: str) -> Tensor:
@@ -98,22 +76,17 @@ class FluxEncoder:
     def _t5(self) -> torch.nn.Module:
         from transformers import T5EncoderModel
 
-        return self._load(T5EncoderModel, "text_encoder_2")
+        return self.load(T5EncoderModel, "text_encoder_2")
 
     @cached_property
     def _clip(self) -> tuple:
         from transformers import CLIPTextModel, CLIPTokenizer
 
         tokenizer = CLIPTokenizer.from_pretrained(self.models / "tokenizer", local_files_only=True)
-        return tokenizer, self._load(CLIPTextModel, "text_encoder")
+        return tokenizer, self.load(CLIPTextModel, "text_encoder")
 
     @cached_property
     def _vae(self) -> torch.nn.Module:
         from diffusers import AutoencoderKL
 
-        return self._load(AutoencoderKL, "vae")
-
-    def _load(self, kind: type, folder: str) -> torch.nn.Module:
-        dtype = torch.bfloat16 if self.device.type == "cuda" else torch.float32
-        model = kind.from_pretrained(self.models / folder, torch_dtype=dtype, local_files_only=True)
-        return model.to(self.device).eval().requires_grad_(False)
+        return self.load(AutoencoderKL, "vae")

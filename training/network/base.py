@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,17 +11,19 @@ import torch
 from diffusers import FluxTransformer2DModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import nn
+
+from .family import Family, named
 
 HEAD = 128  # FLUX.1's
 
 
-def load_base(path: Path, dtype: torch.dtype = torch.float32) -> FluxTransformer2DModel:
+def load_base(path: Path, dtype: torch.dtype = torch.float32) -> nn.Module:
     """ValueError says what is wrong with the path."""
     if path.is_dir():
-        inside = path / "transformer"
-        return FluxTransformer2DModel.from_pretrained(
-            inside if inside.is_dir() else path, torch_dtype=dtype, local_files_only=True
-        )
+        inside = inside_of(path)
+        kind = family_in(path).kind
+        return kind.from_pretrained(inside, torch_dtype=dtype, local_files_only=True)
     if not path.is_file():
         raise ValueError(
             f"base is {path}, and there is no such file or folder. Give FLUX.1-dev's folder in "
@@ -51,6 +54,20 @@ def load_base(path: Path, dtype: torch.dtype = torch.float32) -> FluxTransformer
         )
     flux.load_state_dict({n: t.to(dtype) for n, t in state.items()}, assign=True)
     return flux
+
+
+def inside_of(folder: Path) -> Path:
+    """Of a model's folder, that of its transformer."""
+    inside = folder / "transformer"
+    return inside if inside.is_dir() else folder
+
+
+def family_in(folder: Path) -> Family:
+    """ValueError: it is no folder of a model that can be trained."""
+    file = inside_of(folder) / "config.json"
+    if not file.is_file():
+        raise ValueError(f"base is {folder}, which has no {file}. Give a folder in diffusers' format.")
+    return named(json.loads(file.read_text()).get("_class_name", "model of no name"))
 
 
 def _count(names: Iterable[str], pattern: str) -> int:

@@ -14,6 +14,7 @@ from musar_attention import SubjectTokens, TokenLayout, find_phrase, phrase_weig
 
 from ..data.example import Example
 from ..encoders import Encoder
+from .family import FLUX1, patch_of
 from .sequence import Condition
 
 TOKEN = 16  # pixels of one, each way
@@ -112,13 +113,15 @@ def _weights(e: Encoded) -> Tensor:
 
 def tokens_of(latent: Tensor) -> tuple[int, int]:
     rows, columns = latent.shape[-2:]
-    return rows // 2, columns // 2
+    return rows // patch_of(latent), columns // patch_of(latent)
 
 
 def pack(latent: Tensor) -> Tensor:
-    """B C H W -> B tokens (C 2 2), as FLUX patches."""
-    return rearrange(latent, "b c (h p) (w q) -> b (h w) (c p q)", p=2, q=2)
+    """B C H W -> B tokens (C 2 2), as FLUX.1 patches; FLUX.2's latents have a token a cell."""
+    patch = patch_of(latent)
+    return rearrange(latent, "b c (h p) (w q) -> b (h w) (c p q)", p=patch, q=patch)
 
 
 def unpack(tokens: Tensor, rows: int) -> Tensor:
-    return rearrange(tokens, "b (h w) (c p q) -> b c (h p) (w q)", h=rows, p=2, q=2)
+    patch = 2 if tokens.shape[-1] == FLUX1.width else 1
+    return rearrange(tokens, "b (h w) (c p q) -> b c (h p) (w q)", h=rows, p=patch, q=patch)

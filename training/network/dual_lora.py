@@ -8,17 +8,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from diffusers import FluxTransformer2DModel
 from torch import Tensor, nn
 
 from musar_attention import LowRank, TokenLayout, add_dual_lora
 from musar_attention.lora import BRANCHES
 
 EVERYONE = "all"  # one LoRA for all tokens, as the ablation has it
+MLP = r"(net\.(0\.proj|2)|linear_(in|out))"  # FLUX.1's, FLUX.2's
 STREAMS = (  # of the layers that take a LoRA: attention and MLP projections of every block
-    (r"transformer_blocks\.\d+\.(attn\.(add_[qkv]_proj|to_add_out)|ff_context\.net\.(0\.proj|2))", "text"),
-    (r"transformer_blocks\.\d+\.(attn\.(to_[qkv]|to_out\.0)|ff\.net\.(0\.proj|2))", "image"),
-    (r"single_transformer_blocks\.\d+\.(attn\.to_[qkv]|proj_mlp|proj_out)", "joint"),
+    (rf"transformer_blocks\.\d+\.(attn\.(add_[qkv]_proj|to_add_out)|ff_context\.{MLP})", "text"),
+    (rf"transformer_blocks\.\d+\.(attn\.(to_[qkv]|to_out\.0)|ff\.{MLP})", "image"),
+    (r"single_transformer_blocks\.\d+\.(attn\.to_([qkv]|qkv_mlp_proj|out)|proj_mlp|proj_out)", "joint"),
 )
 
 
@@ -34,7 +34,7 @@ class DualLora(nn.Module):
     at zero, so that a new LoRA changes nothing.
     """
 
-    def __init__(self, flux: FluxTransformer2DModel, ranks: Mapping[str, int]) -> None:
+    def __init__(self, flux: nn.Module, ranks: Mapping[str, int]) -> None:
         super().__init__()
         unknown = set(ranks) - {*BRANCHES, EVERYONE}
         if unknown or not ranks:

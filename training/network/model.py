@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from diffusers import FluxTransformer2DModel
 from torch import Tensor, nn
 
 from .batch import Batch
 from .dense import Dense
 from .dual_lora import DualLora
+from .family import family_of
 from .routing import Router, Routes
 from .sequence import join
 
@@ -41,14 +41,15 @@ class Wiring:
 class Trained(nn.Module):
     """Velocities for a batch; only the LoRA has gradients."""
 
-    def __init__(self, flux: FluxTransformer2DModel, variant: Variant, wiring: Wiring) -> None:
+    def __init__(self, flux: nn.Module, variant: Variant, wiring: Wiring) -> None:
         super().__init__()
         self.flux = flux.requires_grad_(False)
         self.lora = DualLora(flux, variant.ranks)
         self.router = Router(flux)
         self.variant, self.wiring = variant, wiring
+        self.family = family_of(flux)
         if wiring.exact_times:
-            flux.time_text_embed.register_forward_pre_hook(self._exact)
+            getattr(flux, self.family.embedding).register_forward_pre_hook(self._exact)
         self.times: tuple[Tensor, ...] = ()  # of this call, and its guidance
         self.new_routes: Callable[..., Routes] = Routes  # a study may watch or bend them
 
@@ -59,7 +60,8 @@ class Trained(nn.Module):
         """
         variant = self.variant
         guidance = self.wiring.guidance if guidance is None else guidance
-        joint = join(batch.text, batch.size, batch.conditions, self.wiring.positions, self.wiring.places)
+        wiring = self.wiring
+        joint = join(batch.text, batch.size, batch.conditions, wiring.positions, wiring.places, self.family)
         dense = None
         if self.wiring.dense:
             dense = Dense.of(joint.layout, variant.static, variant.dynamic).to(noisy.device)
@@ -75,10 +77,11 @@ class Trained(nn.Module):
         )
         guided = self.flux.config.guidance_embeds
         self.times = (time,) + ((torch.full_like(time, guidance),) if guided else ())
+        pooled = {"pooled_projections": batch.pooled.to(noisy)} if self.family.pooled else {}
         velocity = self.flux(
+            **pooled,
             hidden_states=torch.cat([noisy, joint.conditions.to(noisy)], 1),
             encoder_hidden_states=joint.text.to(noisy),
-            pooled_projections=batch.pooled.to(noisy),
             timestep=time.to(noisy),
             img_ids=joint.image_ids.to(noisy.device),
             txt_ids=joint.text_ids.to(noisy.device),
@@ -89,8 +92,10 @@ class Trained(nn.Module):
 
     def _exact(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """What diffusers embeds is cast to the type of its activations, then taken a thousandfold."""
-        *_, pooled = inputs
-        return *(1000 * t.float() for t in self.times), pooled
+        exact = [1000 * t.float() for t in self.times]
+        if self.family.pooled:
+            return *exact, inputs[-1]
+        return tuple(exact) if len(exact) > 1 else (*exact, None)
 
 
 def flow_errors(model: nn.Module, batch: Batch, noise: Tensor, time: Tensor) -> Tensor:

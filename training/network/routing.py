@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
-from diffusers import FluxTransformer2DModel
 from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -49,9 +48,13 @@ class Router:
     `routes` are those of the latest call, and stay: a checkpoint runs blocks again afterwards.
     """
 
-    def __init__(self, flux: FluxTransformer2DModel) -> None:
+    def __init__(self, flux: nn.Module) -> None:
         self.routes: Routes | None = None
-        flux.set_attn_processor(RoutedProcessor(self))
+        for layer in flux.modules():
+            if hasattr(layer, "to_qkv_mlp_proj"):
+                layer.set_processor(ParallelProcessor(self))
+            elif hasattr(layer, "set_processor"):
+                layer.set_processor(RoutedProcessor(self))
 
     def attention(self, layer: nn.Module, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """All [B,H,L,D]."""
@@ -102,3 +105,30 @@ class RoutedProcessor:
             return out
         text, image = out.split([encoder_hidden_states.shape[1], hidden_states.shape[1]], 1)
         return attn.to_out[1](attn.to_out[0](image)), attn.to_add_out(text)
+
+
+class ParallelProcessor:
+    """Of FLUX.2's single blocks, whose attention layer holds the MLP too: one product in, one out."""
+
+    def __init__(self, router: Router) -> None:
+        self.router = router
+
+    def __call__(
+        self,
+        attn: nn.Module,
+        hidden_states: Tensor,
+        attention_mask: Tensor | None = None,
+        image_rotary_emb: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        if attention_mask is not None:
+            raise ValueError("Routed attention takes no attention mask: Router.routes say who sees whom.")
+        joint = attn.to_qkv_mlp_proj(hidden_states)
+        qkv, mlp = joint.split([3 * attn.inner_dim, joint.shape[-1] - 3 * attn.inner_dim], -1)
+        q, k, v = (t.unflatten(-1, (-1, attn.head_dim)) for t in qkv.chunk(3, -1))
+        q, k = attn.norm_q(q), attn.norm_k(k)
+        if image_rotary_emb is not None:
+            q = apply_rotary_emb(q, image_rotary_emb, sequence_dim=1)
+            k = apply_rotary_emb(k, image_rotary_emb, sequence_dim=1)
+        q, k, v = (t.transpose(1, 2) for t in (q, k, v))  # B L H D -> B H L D
+        out = self.router.attention(attn, q, k, v).transpose(1, 2).flatten(2).to(hidden_states.dtype)
+        return attn.to_out(torch.cat([out, attn.mlp_act_fn(mlp)], -1))

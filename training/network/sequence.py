@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from musar_attention import SubjectTokens, TokenLayout, reference_ids
+
+from .family import FLUX1, Family
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Sequences:
 
 def grid_ids(size: tuple[int, int]) -> Tensor:
     """(h w) 3: plane, row, column."""
-    ids = torch.zeros(*size, 3)
+    ids = torch.zeros(*size, FLUX1.axes)
     ids[..., 1] = torch.arange(size[0])[:, None]
     ids[..., 2] = torch.arange(size[1])
     return ids.flatten(0, 1)
@@ -44,6 +47,7 @@ def join(
     conditions: Sequence[Condition],
     positions: str = "diagonal",
     places: int = 0,
+    family: Family = FLUX1,
 ) -> Sequences:
     """`prompt` is T's embeddings, B · context; `target` the picture's size in tokens."""
     layout = TokenLayout(
@@ -55,5 +59,10 @@ def join(
     own = grid_ids(target)
     placed = reference_ids(own[None], [grid_ids(c.size)[None] for c in conditions], positions, places)
     ids = torch.cat([own, *[p[0] for p in placed]])
-    images = [c.image for c in conditions] or [prompt.new_zeros(len(prompt), 0, 64)]
-    return Sequences(layout, text, torch.cat(images, 1), ids, torch.zeros(text.shape[1], 3))
+    ids[:, 0] *= family.plane
+    ids = F.pad(ids, (0, family.axes - FLUX1.axes))
+    text_ids = torch.zeros(text.shape[1], family.axes)
+    if family.axes > FLUX1.axes:
+        text_ids[:, -1] = torch.arange(text.shape[1])
+    images = [c.image for c in conditions] or [prompt.new_zeros(len(prompt), 0, family.width)]
+    return Sequences(layout, text, torch.cat(images, 1), ids, text_ids)

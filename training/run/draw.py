@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..network.batch import Batch
+from ..network.family import family_by
 from .sampler import euler, sigmas
 
 
@@ -37,4 +38,4 @@ def draw(
         away = model(negative, x, time, guidance).float()
         return away + cfg * (v - away)
 
-    return euler(velocity, noise, sigmas(steps))
+    return euler(velocity, noise, sigmas(steps, family_by(noise).shift))
