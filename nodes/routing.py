@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import io
 
 from ..musar_attention import RULES
 from .host.families import family_of
-from .host.keys import WRAPPER
 from .host.live import LivePreview
 from .host.notice import BY_HAND, FOLLOWS, SETTINGS
 from .host.settings import Settings
-from .host.wrapper import Routing
+from .host.wrapper import Routing, put_on
 
 
 class MusarRouting(io.ComfyNode):
@@ -161,11 +159,5 @@ class MusarRouting(io.ComfyNode):
         )
 
         patched = model.clone()
-        routing = Routing(chosen, family, LivePreview(cls.hidden))
-        for place, wrapper in (
-            (WrappersMP.DIFFUSION_MODEL, routing),
-            (WrappersMP.OUTER_SAMPLE, routing.begin_run),
-        ):
-            patched.remove_wrappers_with_key(place, WRAPPER)  # the last node decides
-            patched.add_wrapper_with_key(place, WRAPPER, wrapper)
+        put_on(patched, Routing(chosen, family, LivePreview(cls.hidden)))
         return io.NodeOutput(patched)

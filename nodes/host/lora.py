@@ -19,7 +19,7 @@ from .keys import WRAPPER
 from .layout_now import layout_now
 from .lora_files import Branch, Target
 from .settings import OFF
-from .wrapper import Routing
+from .wrapper import Routing, put_on
 
 
 class _Pair(nn.Module):
@@ -57,7 +57,7 @@ def add_branches(model: ModelPatcher, branches: Sequence[Branch], family: Family
     patched.set_additional_models(key, [weights])
     patched.set_injections(key, [_injection(layers)])
     if not patched.get_wrappers(WrappersMP.DIFFUSION_MODEL, WRAPPER):
-        patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, WRAPPER, Routing(OFF, family))
+        put_on(patched, Routing(OFF, family))
     return patched
 
 

@@ -111,13 +111,14 @@ class RoutedCall:
     def place_references(self, args: dict) -> dict:
         """The `post_input` patch: writes the position ids of our references."""
         layout = self.layout
-        text, image = args["txt"].shape[1], args["img"].shape[1]
-        if (text, image) != (layout.text_length, layout.length - layout.text_length):
+        text, image, placed = args["txt"].shape[1], args["img"].shape[1], args["img_ids"].shape[1]
+        every = layout.length - layout.text_length
+        kept = image == layout.target_length and placed == every  # Flux KV Cache has the references' keys
+        if text != layout.text_length or not (image == every or kept):
             raise ValueError(
                 f"The model works on {text} text and {image} picture tokens where MUSAR laid out "
-                f"{layout.text_length} and {layout.length - layout.text_length}: another node adds "
-                "tokens inside the model (USO Style Reference) or leaves references out (Flux KV "
-                "Cache). Remove it."
+                f"{layout.text_length} and {every}: another node adds tokens inside the model (USO Style "
+                "Reference) or leaves references out. Remove it."
             )
         ids = args["img_ids"].clone()
         begin = layout.X.start  # img_ids has no text in front
@@ -146,7 +147,7 @@ class RoutedCall:
         length = self.layout.length
         if q.ndim != 4 or (q.shape[2] != length and k.shape[2] != length):
             return inner(q, k, v, heads, mask=mask, **kwargs)  # not the joint sequence
-        if q.shape[2] != k.shape[2]:
+        if k.shape[2] != length or q.shape[2] not in (length, self.layout.X.stop):
             raise ValueError(
                 f"Attention has {q.shape[2]} queries and {k.shape[2]} keys where MUSAR laid out "
                 f"{length} of both: another node adds keys inside the model. Remove it."
@@ -176,7 +177,7 @@ class RoutedCall:
                 Leak.of(along(reference_marks(v, self.layout)), owner, self.layout) + self.tally.leak
             )
         out = along(v)
-        return out.transpose(1, 2).reshape(batch, length, heads * depth)  # B H L D -> B L (H D)
+        return out.transpose(1, 2).reshape(batch, q.shape[2], heads * depth)  # B H L D -> B L (H D)
 
     def _owner(self, q: Tensor, k: Tensor, watched: bool) -> Tensor:
         """int64 [B,n]: of this layer."""

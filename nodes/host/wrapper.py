@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from comfy.patcher_extension import WrapperExecutor
+from comfy.model_patcher import ModelPatcher
+from comfy.patcher_extension import WrapperExecutor, WrappersMP
 from torch import Tensor
 
 from .families import Family
-from .keys import PLAN
+from .kept_keys import own_keys
+from .keys import PLAN, WRAPPER
 from .layout_now import laid_out
 from .live import LivePreview
 from .masks import extend_mask
@@ -29,11 +31,15 @@ class Routing:
     def __init__(self, settings: Settings, family: Family, live: LivePreview | None = None) -> None:
         self.settings, self.family, self.live = settings, family, live
         self.record = RunRecord()
+        self.kept: dict[tuple, dict] = {}  # keys and values of references, in this run
 
     def begin_run(self, executor: WrapperExecutor, *args: Any, **kwargs: Any) -> Any:
         """The OUTER_SAMPLE wrapper."""
-        self.record = RunRecord()
-        return executor(*args, **kwargs)
+        self.record, self.kept = RunRecord(), {}
+        try:
+            return executor(*args, **kwargs)
+        finally:
+            self.kept = {}
 
     def __call__(
         self,
@@ -76,7 +82,7 @@ class Routing:
             return executor.original(*args, **kwargs)
 
         rest = WrapperExecutor.new_class_executor(run, model, executor.wrappers, executor.idx + 1)
-        with laid_out(layout):
+        with laid_out(layout), own_keys(options, self.kept):
             out = rest.execute(x, timestep, context, y, guidance, ref_latents, control, options, **kwargs)
         call.require_routed()
         if self.record.add(plan, layout, call.tally, options) and self.live:
@@ -126,3 +132,13 @@ class Routing:
                 f"The text encoder gives {context.shape[-1]} numbers a word, and this {self.family.name} "
                 f"model reads {width}. {self.family.text.wanted}"
             )
+
+
+def put_on(model: ModelPatcher, routing: Routing) -> None:
+    """The last node decides."""
+    for place, wrapper in (
+        (WrappersMP.DIFFUSION_MODEL, routing),
+        (WrappersMP.OUTER_SAMPLE, routing.begin_run),
+    ):
+        model.remove_wrappers_with_key(place, WRAPPER)
+        model.add_wrapper_with_key(place, WRAPPER, wrapper)

@@ -9,7 +9,9 @@ from torch import Tensor
 
 DOUBLE = 8  # blocks of FLUX.2 at most; FLUX.1 has 19
 _BLOCK = re.compile(r"(?<!single_)(?:transformer|double)_blocks[._](\d+)[._]")
-_MODULATED = re.compile(r"(img_mod|txt_mod|[._]modulation)[._]lin|norm1(_context)?[._]linear|norm[._]linear")
+_MODULATED = re.compile(  # a modulation of each block's own
+    r"blocks[._]\d+[._](img_mod|txt_mod|modulation)[._]lin|norm1(_context)?[._]linear|norm[._]linear"
+)
 
 
 def check_lora(state: Mapping[str, Tensor], name: str) -> None:
