@@ -185,8 +185,9 @@ class Drawer:
                 return None
             files.append(file)
         seen = [o["musar"][0] for _, o in sorted(entry["outputs"].items()) if o.get("musar")]
-        more = {"files": files, "seconds": _seconds(entry)} | (seen[0] if seen else {})
-        return self._line(flight, "drawn", **more)
+        shares = seen[0] if seen else {}
+        routing = {"owners": shares.get("subjects"), "owned": shares.get("owned"), "leak": shares.get("leak")}
+        return self._line(flight, "drawn", files=files, seconds=_seconds(entry), **routing)
 
     def _keep(self, server: Remote, image: dict, file: str) -> bool:
         """Straight to its place; one that our own server wrote beside it is linked, not copied."""

@@ -22,8 +22,8 @@ FIXED = {
     "seconds": pa.float64(),
     "tries": pa.int64(),
     "server": pa.string(),
-    "subjects": pa.list_(pa.string()),
-    "owned": pa.list_(pa.float64()),  # share of the picture that each subject owned
+    "owners": pa.list_(pa.string()),  # the subjects, where the graph has a MUSAR Routing Preview
+    "owned": pa.list_(pa.float64()),  # share of the picture that each owned
     "leak": pa.list_(pa.list_(pa.float64())),  # attention of each subject's part to each reference
     "error": pa.string(),
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -67,14 +68,13 @@ def draw_on_ray(
     actors: int | None,
     address: str | None,
 ) -> None:
-    plan = run.output / "plan.parquet"
-    left = _write_plan(run, check, plan)
-    if not left:
+    if run.good == run.done:
         return
-    blocks = min(1000, -(-left // ROWS))
+    plan = _write_plan(run, check, run.output / "plan.parquet")
     ray.init(
         address=address,
         log_to_driver=False,
+        logging_level=logging.ERROR,
         runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
         **({} if address else {"include_dashboard": False}),
     )
@@ -85,14 +85,16 @@ def draw_on_ray(
     watch.start()
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
-        drawn = ray.data.read_parquet(str(plan.resolve()), override_num_blocks=blocks).map_batches(
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        rows = ray.data.read_parquet(str(plan.resolve())).repartition(target_num_rows_per_block=ROWS)
+        drawn = rows.map_batches(
             Actor,
             fn_constructor_args=(run.graph, run.rules, str(run.output.resolve()), list(addresses), settings),
             batch_size=ROWS,
             batch_format="pyarrow",
             compute=ray.data.ActorPoolStrategy(size=count),
             num_gpus=1 if gpus else 0,
-            num_cpus=1,
+            num_cpus=0,  # it waits for its server; CPUs are for what reads the plan
         )
         drawn.write_parquet(str(run.output.resolve() / "parts" / time.strftime("%Y%m%d-%H%M%S")))
     finally:
@@ -102,18 +104,17 @@ def draw_on_ray(
         stop_servers(run.output / "servers", settings)
 
 
-def _write_plan(run: Run, check: Check, file: Path) -> int:
-    """Rows that are left, as Ray reads them; how many there are."""
-    plans, count = run.left(check), 0
+def _write_plan(run: Run, check: Check, file: Path) -> Path:
+    """Rows that are left, as Ray reads them."""
+    plans = run.left(check)
     with parquet.ParquetWriter(file, SCHEMA) as writer:
-        while some := list(islice(plans, ROWS)):
-            count += len(some)
+        while some := list(islice(plans, 1000)):
             rows = [
                 {"row": p.number, "values": json.dumps(p.values, default=str), "files": json.dumps(p.files)}
                 for p in some
             ]
             writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
-    return count
+    return file
 
 
 def _watch(run: Run, finished: threading.Event) -> None:
