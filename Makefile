@@ -24,17 +24,17 @@ endif
 export COMFYUI_PATH := $(COMFY)
 export COMFYUI_PYTHON := $(PY)
 
-TIERS := core sprites trainer host server browser
+TIERS := core sprites trainer host server tables browser
 PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
 .PHONY: help host demo test lint test-hosts $(TIERS:%=test-%) bench-attention bench-lora bench-record \
-  sprites-train sprites-judge diptych-preview train-tools train-estimate ablation \
+  sprites-train sprites-judge diptych-preview train-tools batch-tools train-estimate ablation \
   training-free views crowd times clean-training workflows locales screenshots
 
 help:
 	@echo "make demo             pictures of Sprites through a real ComfyUI, into output/"
 	@echo "make test             lint and every test: $(TIERS)"
-	@echo "make test-core        one tier; likewise test-sprites, test-trainer, test-host, test-server, test-browser"
+	@echo "make test-core        one tier; likewise test-sprites, test-trainer, test-host, test-server, test-tables, test-browser"
 	@echo "make test-hosts       the host and server tiers on ComfyUI $(KNOWN)"
 	@echo "make host             fetch ComfyUI $(HOST) and its requirements (make demo and make test do it too)"
 	@echo "make bench-attention  measure routed attention, into docs/benchmarks.md"
@@ -69,11 +69,14 @@ demo: host
 
 test: lint $(TIERS:%=test-%)
 
-test-tools: train-tools
+test-tools: train-tools batch-tools
 	@"$(PY)" -c "import pytest, hypothesis, ruff, playwright" || { echo "Tests need more: $(PY) -m pip install pytest hypothesis ruff playwright"; exit 1; }
 
 train-tools: host
 	@"$(PY)" -c "import accelerate, diffusers, pyarrow, yaml" || { echo "Training needs more: $(PY) -m pip install accelerate diffusers pyarrow pyyaml"; exit 1; }
+
+batch-tools: host
+	@"$(PY)" -c "import fsspec, pyarrow, ray, torchmetrics, tqdm, transformers" || { echo "Batches and metrics need more: $(PY) -m pip install fsspec pyarrow 'ray[data]' torchmetrics tqdm transformers"; exit 1; }
 
 lint: test-tools
 	"$(PY)" -m ruff check .

@@ -8,6 +8,7 @@ from comfy_api.latest import io, ui
 from .host.leak_sheet import leak_sheet
 from .host.maps import affinity_sheet, owner_maps, owner_masks
 from .host.record import record_of
+from .host.shares import shares_of
 
 
 class MusarRoutingPreview(io.ComfyNode):
@@ -85,4 +86,5 @@ class MusarRoutingPreview(io.ComfyNode):
         cell = record.plan.family.cell
         size = tuple(side * cell for side in samples["samples"].shape[-2:])
         masks = torch.cat([owner_masks(record, i, size) for i in range(count)])
-        return io.NodeOutput(maps, sheets, leaks, masks, ui=ui.PreviewImage(maps, cls=cls))
+        shown = ui.PreviewImage(maps, cls=cls).as_dict() | {"musar": shares_of(record, names, count)}
+        return io.NodeOutput(maps, sheets, leaks, masks, ui=shown)

@@ -41,32 +41,49 @@ class Result:
     previews: dict[str, list[bytes]] = field(default_factory=dict)  # node id -> PNG files shown meanwhile
 
 
+def link_packs(base: Path) -> Path:
+    """Both packs into a server's folder."""
+    for folder in ("custom_nodes", "input", "output", "models", "user"):
+        (base / folder).mkdir(parents=True, exist_ok=True)
+    for name, target in PACKS.items():
+        link = base / "custom_nodes" / name
+        link.unlink(missing_ok=True)  # the folder may have been moved or copied since
+        link.symlink_to(target, target_is_directory=True)
+    return base
+
+
 class ComfyServer:
-    """`with ComfyServer(folder) as server:`; folder gets models, inputs, outputs and both packs."""
+    """`with ComfyServer(folder) as server:`; folder gets models, inputs, outputs and both packs.
+
+    `own`: where its log and its database lie, apart from a folder that is somebody's ComfyUI: that one
+    gets no packs.
+    """
 
     def __init__(
-        self, base: Path, comfy: Path, python: Path, arguments: tuple[str, ...] = ("--cpu",)
+        self,
+        base: Path,
+        comfy: Path,
+        python: Path,
+        arguments: tuple[str, ...] = ("--cpu",),
+        own: Path | None = None,
     ) -> None:
         self.base, self.comfy, self.python, self.arguments = base.resolve(), comfy, python, arguments
-        self.log = self.base / "server.log"
+        self.own, self.theirs = (own or self.base).resolve(), own is not None
+        self.log = self.own / "server.log"
 
     def __enter__(self) -> ComfyServer:
-        for folder in ("custom_nodes", "input", "output", "models", "user"):
-            (self.base / folder).mkdir(parents=True, exist_ok=True)
-        for name, target in PACKS.items():
-            link = self.base / "custom_nodes" / name
-            link.unlink(missing_ok=True)  # the folder may have been moved or copied since
-            link.symlink_to(target, target_is_directory=True)
+        if not self.theirs:
+            link_packs(self.base)
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{s.getsockname()[1]}"
         command = [str(self.python), str(self.comfy / "main.py"), "--listen", "127.0.0.1"]
         command += ["--port", self.address.split(":")[1], "--base-directory", str(self.base)]
-        command += ["--database-url", f"sqlite:///{self.base}/user/comfyui.db"]
+        command += ["--database-url", f"sqlite:///{self.own}/{'' if self.theirs else 'user/'}comfyui.db"]
         command += ["--disable-api-nodes", "--disable-auto-launch", *self.arguments]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, cwd=self.base, start_new_session=True
+                command, stdout=log, stderr=subprocess.STDOUT, cwd=self.own, start_new_session=True
             )
         try:
             self._wait_until_up()
@@ -156,13 +173,13 @@ class ComfyServer:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return json.loads(answer.read())["prompt_id"]
         except urllib.error.HTTPError as error:
-            raise Refused(_validation_errors(json.loads(error.read()))) from None
+            raise Refused(refusal(json.loads(error.read()))) from None
 
     def interrupt(self) -> None:
         urllib.request.urlopen(f"http://{self.address}/interrupt", b"", timeout=60).close()
 
 
-def _validation_errors(answer: dict) -> str:
+def refusal(answer: dict) -> str:
     """What the host says of each node, in a line each."""
     lines = [answer["error"]["message"]]
     for node in answer.get("node_errors", {}).values():

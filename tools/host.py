@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DEFAULT = "0.30.0"
 TORCH = ("torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0")  # one CUDA version, all three
 INSIDE = "vendor/ComfyUI/"
+EXTRAS = ("test", "train", "batch", "evaluate")  # what a checkout is worked on with
 NETWORK = "Check the network and the disk, and run `make host` again."
 
 
@@ -96,7 +97,7 @@ def unpack(archive: Archive, source: Path, python: Path) -> None:
 
 def install(source: Path, venv: Path) -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    wanted = [*TORCH, *extras["test"], *extras["train"]]
+    wanted = [*TORCH, *(name for extra in EXTRAS for name in extras[extra])]
     requirements = source / "requirements.txt"
     marker = venv / "musar-installed"
     state = hashlib.sha256((requirements.read_text() + "\n".join(wanted)).encode()).hexdigest()

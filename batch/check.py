@@ -1,0 +1,136 @@
+"""Every row before the first picture: what is wrong, a sentence a kind of mistake with all its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import Image
+
+from .graph import Graph, title_of
+from .inputs import Spec, Unfit, spec_of
+from .table import Row, Wrong
+
+Fault = tuple[str, str]  # the mistake, what was found
+
+
+class Check:
+    """`read(row)` gives its values as the graph takes them, and its faults."""
+
+    def __init__(self, graph: Graph, info: Mapping, folder: Path) -> None:
+        unknown = sorted({n["class_type"] for n in graph.prompt.values()} - set(info))
+        if unknown:
+            raise Wrong(f"The server has no node {', '.join(unknown)}. Install the pack that brings it.")
+        self.graph, self.folder = graph, folder
+        self.specs = {
+            column: [
+                spec_of(info, graph.kind(t), t.input, graph.prompt[t.node]["inputs"][t.input]) for t in ts
+            ]
+            for column, ts in graph.targets.items()
+        }
+        self.images = [c for c, specs in self.specs.items() if any(s.kind == "IMAGE FILE" for s in specs)]
+        self.asked = [n for n in graph.prompt.values() if n["class_type"] == "MusarConditioning"]
+        self.local = lru_cache(100_000)(self._local)
+
+    def read(self, row: Row) -> tuple[dict[str, object], list[Fault]]:
+        if row.broken:
+            return {}, [("the row cannot be read", row.broken)]
+        values, faults = dict(row.values), []
+        for column, specs in self.specs.items():
+            try:
+                for spec in specs:
+                    values[column] = self._read(spec, row.values.get(column))
+            except Unfit as unfit:
+                found = row.values.get(column)
+                faults.append((f"{column!r} {unfit}", "" if found in (None, "") else repr(found)))
+        if self.asked and not faults:
+            faults += self._phrases(values)
+        return values, faults
+
+    def _read(self, spec: Spec, value: object) -> object:
+        value = spec.read(value)
+        if spec.kind == "IMAGE FILE":
+            path, why = self.local(value)
+            if why:
+                raise Unfit(why)
+            if path is None and value not in spec.choices:
+                raise Unfit("names no picture beside the table or in the server's input folder")
+        return value
+
+    def _local(self, value: str) -> tuple[Path | None, str]:
+        """The file on this machine, and why it cannot be used."""
+        path = self.folder / value
+        if not value or not path.is_file():
+            return None, ""
+        try:
+            with Image.open(path) as image:
+                image.verify()
+        except Exception:  # Pillow raises what it likes
+            return path, "is a file that is no picture"
+        return path.resolve(), ""
+
+    def files(self, values: Mapping[str, object]) -> dict[str, Path]:
+        """The pictures of this machine that a row names, by column."""
+        found = {column: self.local(values[column])[0] for column in self.images}
+        return {column: path for column, path in found.items() if path}
+
+    def _phrases(self, values: Mapping[str, object]) -> Iterator[Fault]:
+        from musar_attention.phrases import PhraseNotFound, find_phrases  # torch takes seconds
+
+        filled = {(t.node, t.input): values[c] for c, ts in self.graph.targets.items() for t in ts}
+
+        def said(node: str, name: str) -> object:
+            return filled.get((node, name), self.graph.prompt[node]["inputs"].get(name, ""))
+
+        for number, node in self.graph.prompt.items():
+            if node["class_type"] != "MusarConditioning":
+                continue
+            prompt, subjects = said(number, "prompt"), _subjects(self.graph.prompt, node)
+            words = [(said(s, "phrase"), said(s, "prompt")) for s in subjects]
+            if not isinstance(prompt, str) or not all(isinstance(w, str) for pair in words for w in pair):
+                continue  # from other nodes: only the server will know
+            phrases = [[p for p in map(str.strip, own.split("|")) if p] or [other] for own, other in words]
+            try:
+                find_phrases(list(prompt), [p[0] if len(p) == 1 else p for p in phrases])
+            except PhraseNotFound as error:
+                title = title_of(self.graph.prompt[subjects[error.index]])
+                shown = " | ".join(phrases[error.index])
+                yield f"the prompt does not name {title!r}", f"{shown!r} in {prompt!r}"
+
+
+def _subjects(prompt: Mapping[str, dict], node: Mapping) -> list[str]:
+    """Ids of the MUSAR Subjects that lead straight into it."""
+    links = [v[0] for k, v in node["inputs"].items() if k.startswith("subjects.") and isinstance(v, list)]
+    return [i for i in links if prompt[i]["class_type"] == "MusarSubject"]
+
+
+class Faults:
+    """Of a whole table, told at once."""
+
+    def __init__(self) -> None:
+        self.rows: set[int] = set()
+        self.kinds: dict[str, list[tuple[int, str]]] = {}
+
+    def add(self, row: int, faults: Iterable[Fault]) -> None:
+        for mistake, found in faults:
+            self.rows.add(row)
+            self.kinds.setdefault(mistake, []).append((row, found))
+
+    def sentences(self) -> list[str]:
+        return [f"{_capital(mistake)}: {', '.join(_runs(rows))}." for mistake, rows in self.kinds.items()]
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _runs(rows: list[tuple[int, str]]) -> Iterator[str]:
+    """row 3 ('hat.png'), rows 5–9."""
+    start = 0
+    for i in range(1, len(rows) + 1):
+        if i < len(rows) and rows[i] == (rows[i - 1][0] + 1, rows[start][1]):
+            continue
+        (first, found), last = rows[start], rows[i - 1][0]
+        yield (f"row {first}" if first == last else f"rows {first}–{last}") + (f" ({found})" if found else "")
+        start = i

@@ -1,0 +1,111 @@
+"""Pictures to judge: a table with a row a picture, its prompt and its references."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+IMAGES = (".jpg", ".jpeg", ".png", ".webp")
+REFERENCE = re.compile(r"reference_(\d+)")
+
+
+class Unusable(Exception):
+    """A sentence for the person who asked."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    file: str
+    prompt: str
+    references: tuple[tuple[str, ...], ...]  # of each subject: its pictures
+    masks: tuple[str, ...] = ()  # of each subject's reference; white is the subject
+    seed: object = None
+
+    @property
+    def case(self) -> tuple:
+        """What its seeds share."""
+        return self.prompt, self.references
+
+
+def read_samples(table: Path, all_views: bool = False, masks: bool = False) -> list[Sample]:
+    """Columns: file (or files, as a batch's ledger has), prompt, reference_1 …, mask_1 …, seed.
+
+    `all_views`: a reference stands for all pictures of its folder.
+    """
+    samples, missing = [], []
+    for number, row in enumerate(_rows(table), 1):
+        files = row.get("files") or ([row["file"]] if row.get("file") else [])
+        if row.get("status", "drawn") != "drawn":
+            continue
+        columns = sorted((c for c in row if REFERENCE.fullmatch(c) and row[c]), key=lambda c: int(c[10:]))
+        if not files or not isinstance(row.get("prompt"), str) or not columns:
+            raise Unusable(
+                f"Row {number} of {table} needs file (or files), prompt and reference_1; it has "
+                f"{', '.join(k for k, v in row.items() if v)}."
+            )
+        references = tuple(_views(_find(table, row[c]), all_views) for c in columns)
+        masked = tuple(str(_find(table, row[f"mask_{c[10:]}"])) for c in columns) if masks else ()
+        for file in files:
+            samples.append(
+                Sample(str(_find(table, file)), row["prompt"], references, masked, row.get("seed"))
+            )
+        missing += [
+            (number, f)
+            for f in (samples[-1].file, *masked, *(f for views in references for f in views))
+            if not Path(f).is_file()
+        ]
+    if missing:
+        told = ", ".join(f"row {row}: {file}" for row, file in missing[:10])
+        raise Unusable(f"{len(missing)} pictures of {table} are not there: {told}.")
+    if not samples:
+        raise Unusable(f"{table} has no picture that was drawn.")
+    return samples
+
+
+def _rows(table: Path) -> Iterator[Mapping]:
+    if not table.is_file():
+        raise Unusable(f"--table is {table}, and there is no such file.")
+    match table.suffix.lower():
+        case ".csv":
+            with table.open(encoding="utf-8-sig", newline="") as lines:
+                yield from csv.DictReader(lines)
+        case ".jsonl":
+            with table.open(encoding="utf-8") as lines:
+                yield from map(json.loads, filter(str.strip, lines))
+        case ".parquet":
+            from pyarrow import parquet
+
+            for batch in parquet.ParquetFile(table).iter_batches():
+                yield from batch.to_pylist()
+        case other:
+            raise Unusable(f"The table {table} ends in {other}. Give a .csv, .jsonl or .parquet.")
+
+
+def _find(table: Path, name: str) -> Path:
+    """As the row has it, or beside the table."""
+    path = Path(name)
+    return path if path.is_absolute() or path.is_file() else table.resolve().parent / name
+
+
+def _views(file: Path, all_views: bool) -> tuple[str, ...]:
+    if not all_views:
+        return (str(file),)
+    return tuple(sorted(str(f) for f in file.parent.glob("*") if f.suffix.lower() in IMAGES))
+
+
+@lru_cache(256)
+def pixels(file: str, mask: str = "") -> np.ndarray:
+    """H × W × 3 of 0…255; white where the mask is black."""
+    image = Image.open(file).convert("RGB")
+    if mask:
+        shown = Image.open(mask).convert("L").resize(image.size)
+        image = Image.composite(image, Image.new("RGB", image.size, "white"), shown)
+    return np.array(image)

@@ -1,0 +1,1 @@
+"""A set like MUSAR-Gen of one's own: pairs of subjects drawn together, the good ones kept for training."""

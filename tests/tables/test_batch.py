@@ -1,0 +1,210 @@
+"""A table in, a table out, on somebody else's server."""
+
+import json
+import signal
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from batch.graph import bind
+from batch.journal import Journal
+from batch.table import Wrong, columns_of, open_table
+from tools.comfy_server import ROOT
+from tools.stand_ins import with_small_models
+
+from .conftest import finished, ledger, plain, start
+
+COLOURS = [{"Colour/color": 1000 * k, "name": f"no. {k}"} for k in range(1, 6)]
+
+
+def test_a_row_a_picture(server, written, tmp_path):
+    said = finished(start(*written(COLOURS, name="table.parquet"), "--server", server.address))
+    assert "kept in the ledger: name" in said and "5 drawn" in said
+    rows = ledger(tmp_path)
+    assert [r["row"] for r in rows] == [1, 2, 3, 4, 5] and [r["name"] for r in rows][2] == "no. 3"
+    for row in rows:
+        (file,) = row["files"]
+        image = Image.open(file)
+        r, g, b = np.asarray(image)[0, 0].tolist()
+        assert (r << 16) + (g << 8) + b == row["Colour/color"] == 1000 * row["row"]
+        assert json.loads(image.info["prompt"])["1"]["inputs"]["color"] == row["Colour/color"]
+        assert row["seconds"] >= 0 and row["tries"] == 1 and row["error"] is None
+
+
+def test_killed_and_gone_on_with(server, written, tmp_path):
+    """No picture twice: the server saves as many as the table has rows."""
+    rows = [{"Colour/color": k} for k in range(1, 41)]
+    graph = plain(300)
+    graph["2"]["inputs"]["filename_prefix"] = "killed/it"
+    arguments = [*written(rows, graph), "--server", server.address]
+    for many in (4, 15):
+        process = start(*arguments)
+        while sum(1 for _ in Journal(tmp_path / "out" / "journal").finished()) < many:
+            time.sleep(0.02)
+            assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    newest = max((tmp_path / "out" / "journal").iterdir())
+    with newest.open("a") as torn:
+        torn.write('{"row": 40, "key"')
+    finished(start(*arguments))
+    assert [r["row"] for r in ledger(tmp_path)] == list(range(1, 41))
+    assert len(list((server.base / "output" / "killed").glob("it_*.png"))) == 40
+    assert "40 rows can be drawn, 0 are not" in finished(start(*arguments))
+
+
+def test_other_rows_and_other_graphs_are_told(server, written, tmp_path):
+    finished(start(*written(COLOURS[:4]), "--server", server.address))
+    finished(start(*written(COLOURS), "--server", server.address))  # a row more at the end
+    assert len(ledger(tmp_path)) == 5
+    changed = [row | {"Colour/color": 7} if row["name"] == "no. 3" else row for row in COLOURS]
+    process = start(*written(changed), "--server", server.address)
+    assert "Row 3 of" in process.communicate()[0] and process.returncode == 1
+    process = start(*written(COLOURS, plain(32)), "--server", server.address)
+    assert "pictures of another graph" in process.communicate()[0] and process.returncode == 1
+
+
+def two_subjects():
+    prompt = json.loads((ROOT / "workflows" / "api" / "two_subjects_uno.json").read_text())
+    return with_small_models(prompt, size=96, steps=1, reference_size=64)
+
+
+GOOD = {
+    "MUSAR Conditioning/prompt": "a cat next to a robot",
+    "Reference: cat/image": "cat.png",
+    "Reference: robot/image": "robot.png",
+    "KSampler/seed": 1,
+    "KSampler/steps": 1,
+    "KSampler/sampler_name": "euler",
+    "MUSAR Routing/static": "false",
+}
+MISTAKES = {
+    2: {"MUSAR Conditioning/prompt": "a cat on the moon"},
+    4: {"Reference: cat/image": "dog.png"},
+    5: {"Reference: cat/image": "dog.png"},
+    7: {"KSampler/seed": "one"},
+    9: {"KSampler/steps": 0},
+    11: {"KSampler/sampler_name": "eulr"},
+    12: {"Reference: robot/image": "torn.png"},
+    15: {"MUSAR Routing/static": "perhaps"},
+}
+SENTENCES = (
+    "The prompt does not name 'Subject: robot': row 2 ('robot' in 'a cat on the moon').",
+    "'Reference: cat/image' names no picture beside the table or in the server's input folder: "
+    "rows 4–5 ('dog.png').",
+    "'KSampler/seed' is no number: row 7 ('one').",
+    "'KSampler/steps' is outside 1 … 10000: row 9 ('0').",
+    "'Reference: robot/image' is a file that is no picture: row 12 ('torn.png').",
+    "'MUSAR Routing/static' is neither true nor false: row 15 ('perhaps').",
+)
+
+
+def test_a_bad_table_is_told_at_once_and_gone_on_without(server, written, tmp_path):
+    """Twenty rows, seven kinds of mistakes, seven sentences; then the good rows of the real graph."""
+    for name, colour in (("cat", (200, 80, 0)), ("robot", (0, 80, 200))):
+        Image.new("RGB", (64, 64), colour).save(tmp_path / f"{name}.png")
+    (tmp_path / "torn.png").write_bytes(b"torn")
+    rows = [GOOD | {"KSampler/seed": k} | MISTAKES.get(k, {}) for k in range(1, 21)]
+    graph = two_subjects()
+    graph["90"] = {
+        "class_type": "MusarRoutingPreview",
+        "inputs": {"model": ["3", 0], "samples": ["9", 0], "image": ["80", 0]},
+    }
+    graph["91"] = {"class_type": "PreviewImage", "inputs": {"images": ["90", 0]}}
+    graph["3"]["inputs"]["leak"] = True
+    arguments = [*written(rows, graph), "--server", server.address]
+    process = start(*arguments)
+    said = process.communicate()[0]
+    assert process.returncode == 1 and "8 of 20 rows cannot be drawn" in said
+    found = [line.removeprefix("batch: ") for line in said.splitlines() if ": row" in line]
+    assert set(SENTENCES) < set(found) and len(found) == 7
+    assert any(line.startswith("'KSampler/sampler_name' is none of euler, ") for line in found)
+    assert not (tmp_path / "out" / "ledger.parquet").exists()
+
+    finished(start(*written(rows[:3], graph), "--server", server.address, "--skip-bad"))
+    drawn = ledger(tmp_path)
+    assert [r["row"] for r in drawn] == [1, 3] and drawn[1]["seed"] == 3
+    for row in drawn:
+        assert row["prompt"] == "a cat next to a robot" and row["owners"] == ["cat", "robot"]
+        assert sum(row["owned"]) == pytest.approx(1, abs=1e-3) and np.array(row["leak"]).shape == (2, 2)
+
+
+def test_rows_that_fail_are_in_the_ledger(server, written, tmp_path):
+    graph = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}, "_meta": {"title": "Picture"}},
+        "2": {
+            "class_type": "ImageCrop",
+            "inputs": {"image": ["1", 0], "width": 8, "height": 8, "x": 0, "y": 0},
+            "_meta": {"title": "Crop"},
+        },
+        "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "failing"}},
+        "4": {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}},
+    }
+    Image.new("RGB", (16, 16), "red").save(tmp_path / "a.png")
+    rows = [{"Picture/image": "a.png", "3/filename_prefix": name} for name in ("failing/it", "../outside")]
+    said = finished(start(*written(rows, graph), "--server", server.address))
+    first, second = ledger(tmp_path)
+    assert first["status"] == "drawn" and "1 drawn, 1 failed" in said
+    assert second["status"] == "failed" and second["tries"] == 3 and "SaveImage: " in second["error"]
+    assert "0 are not drawn yet" in finished(start(*written(rows, graph), "--server", server.address))
+
+
+def test_columns_that_fit_nothing_are_named():
+    graph = plain() | {"3": plain()["1"]}
+    for columns, names, says in [
+        (["Colour/color"], {}, "2 nodes are called 'Colour'. Write 1/color or 3/color"),
+        (["Color/color"], {}, "no node 'Color'. Its nodes are Colour, SaveImage"),
+        (["1/colour"], {}, "no input 'colour'. It has width, height, batch_size, color"),
+        (["2/images"], {}, "comes from another node"),
+        (["colour"], {"color": ["1/color"]}, "names the column 'color', and the table has none"),
+        (["a", "1/color"], {"a": ["1/color"]}, "Columns 'a' and '1/color' both fill 1/color"),
+        (["colour"], {}, "No column of the table fills an input"),
+    ]:
+        with pytest.raises(Wrong) as wrong:
+            bind(graph, columns, names)
+        assert says in str(wrong.value)
+    both = bind(graph, ["c"], {"c": ["1/color", "3/color"]}).fill({"c": 5})
+    assert both["1"]["inputs"]["color"] == both["3"]["inputs"]["color"] == 5
+
+
+def test_three_kinds_of_tables(written, tmp_path):
+    read = []
+    for name in ("a.csv", "a.jsonl", "a.parquet"):
+        written(COLOURS, name=name)
+        assert columns_of(tmp_path / name) == ["Colour/color", "name"]
+        rows = list(open_table(tmp_path / name))
+        assert [row.number for row in rows] == [1, 2, 3, 4, 5]
+        read.append([(int(row.values["Colour/color"]), row.values["name"]) for row in rows])
+    assert read[0] == read[1] == read[2]
+
+
+def test_rows_that_cannot_be_read(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n3\n4,5,6\n")
+    (tmp_path / "a.jsonl").write_text('{"x": 1}\n[1]\n{"x"\n')
+    assert [r.broken for r in open_table(tmp_path / "a.csv")] == [
+        "",
+        "1 cells for 2 columns",
+        "3 cells for 2 columns",
+    ]
+    assert [bool(r.broken) for r in open_table(tmp_path / "a.jsonl")] == [False, True, True]
+
+
+def test_a_journal_is_only_added_to(tmp_path):
+    """Torn lines are no lines, and a row counts as it ended."""
+    one, two = Journal(tmp_path), Journal(tmp_path)
+    one.begin(1, "a:1", 1)
+    one.finish({"row": 1, "key": "aa", "status": "failed"})
+    two.finish({"row": 1, "key": "aa", "status": "drawn"})
+    two.begin(2, "b:1", 2)
+    with one.own.open("a") as torn:
+        torn.write('{"row": 3')
+    read = Journal(tmp_path)
+    read.catch_up()
+    assert read.keys == {1: 0xAA} and read.begun[2].attempt == 2 and not read.failed
+    assert [line["status"] for line in read.finished()] == ["drawn"]
+    with one.own.open("a") as rest:
+        rest.write(', "key": "bb", "status": "drawn"}\n')
+    read.catch_up()
+    assert read.keys == {1: 0xAA, 3: 0xBB}

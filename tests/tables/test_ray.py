@@ -1,0 +1,32 @@
+"""The same table through Ray Data."""
+
+import os
+import signal
+import time
+
+from batch.journal import Journal
+
+from .conftest import finished, ledger, plain, start
+
+
+def workers(out):
+    """Process ids of those that have begun a row, from their journals' names."""
+    return [int(file.stem.split("-")[2]) for file in (out / "journal").glob("*.jsonl")]
+
+
+def test_two_actors_one_killed_in_the_middle(server, written, tmp_path):
+    """Every row once; the server saves as many pictures as there are rows."""
+    rows = [{"Colour/color": k} for k in range(1, 81)]
+    graph = plain(200)
+    graph["2"]["inputs"]["filename_prefix"] = "ray/it"
+    arguments = [*written(rows, graph), "--server", server.address, "--ray", "--actors", 2]
+    process = start(*arguments)
+    out = tmp_path / "out"
+    while len(workers(out)) < 2 or sum(1 for _ in Journal(out / "journal").finished()) < 20:
+        time.sleep(0.05)
+        assert process.poll() is None, process.communicate()[0]
+    os.kill(workers(out)[0], signal.SIGKILL)
+    finished(process)
+    assert [(r["row"], r["status"]) for r in ledger(tmp_path)] == [(k, "drawn") for k in range(1, 81)]
+    assert len(list((server.base / "output" / "ray").glob("it_*.png"))) == 80
+    assert len(workers(out)) >= 2 and list((out / "parts").glob("*/*.parquet"))
