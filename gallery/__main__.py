@@ -13,12 +13,14 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 from tools.browser import Browser
+from tools.comfy_host import use_comfy
 from tools.comfy_server import ROOT, ComfyServer, host_from_environment
 
 from . import subgraph
 from .graph import Graph
 from .graphs import every_graph
 from .on_sprites import with_sprites
+from .on_tiny import with_tiny_flux2
 from .thumbnails import draw_thumbnail
 
 FOLDER = ROOT / "workflows"
@@ -62,11 +64,12 @@ LAY_OUT = """async ([prompt, columns, note, gap]) => {
 
 def main() -> None:
     comfy, python = host_from_environment()
+    use_comfy(comfy)
     for graph in every_graph():
         (FOLDER / "api" / f"{graph.name}.json").write_text(json.dumps(graph.prompt, indent=2) + "\n")
     with (
         tempfile.TemporaryDirectory() as base,
-        ComfyServer(with_sprites(Path(base)), comfy, python) as server,
+        ComfyServer(with_tiny_flux2(with_sprites(Path(base))), comfy, python) as server,
     ):
         with Browser(f"http://{server.address}") as browser:
             for graph in every_graph():

@@ -23,6 +23,10 @@ class Base:
     dual: bool = False  # the LoRA goes into MUSAR Dual LoRA
     noise: str = "none"  # file of the noise branch there
     words: bool = False  # subjects have condition prompts
+    vae: str = "ae.safetensors"
+    encoder: str = ""  # FLUX.2's text encoder; FLUX.1 has CLIP-L and T5
+    cfg: float = 1.0  # above 1 with a negative that carries the references
+    cached: bool = False  # the model was trained for Flux KV Cache
 
 
 UNO = Base(
@@ -76,4 +80,47 @@ MUSAR = Base(
     static=True,
     dual=True,
     words=True,
+)
+_TRAINED = (
+    "It reads references by itself and was trained seeing everything, so `static` is off, and its references "
+    "count by `index`. Which files go where: docs/flux2.md."
+)
+KLEIN = Base(
+    "klein",
+    "flux-2-klein-4b-fp8.safetensors",
+    None,
+    "index",
+    512,
+    1.0,
+    4,
+    1024,
+    f"FLUX.2 klein 4B, distilled: four steps without CFG. {_TRAINED}",
+    preset="FLUX.2",
+    vae="flux2-vae.safetensors",
+    encoder="qwen_3_4b.safetensors",
+)
+KLEIN_BASE = replace(
+    KLEIN,
+    model="flux-2-klein-base-4b-fp8.safetensors",
+    steps=20,
+    cfg=5.0,
+    note="FLUX.2 klein base 4B, with CFG: the negative is MUSAR Conditioning's own, which has the same "
+    f"references. {_TRAINED}",
+)
+KLEIN_CACHED = replace(
+    KLEIN,
+    model="flux-2-klein-9b-kv-fp8.safetensors",
+    encoder="qwen_3_8b_fp8mixed.safetensors",
+    cached=True,
+    note="FLUX.2 klein 9B KV with core's *Flux KV Cache*: references are computed in the first step, and "
+    f"later steps have their keys and values. {_TRAINED}",
+)
+FLUX2_DEV = replace(
+    KLEIN,
+    name="flux2_dev",
+    model="flux2_dev_fp8mixed.safetensors",
+    encoder="mistral_3_small_flux2_fp8.safetensors",
+    guidance=4.0,
+    steps=20,
+    note=f"FLUX.2 dev. {_TRAINED}",
 )

@@ -73,17 +73,16 @@ def draw(
     routing |= {"evidence": "centred", "settings": "as the conditioning says"}
     g.routing = {"model": model} | routing
     model = g.add("3", "MusarRouting", "MUSAR Routing", 2, **g.routing)
-    clip = g.add(
-        "4",
-        "DualCLIPLoader",
-        "DualCLIPLoader",
-        0,
-        clip_name1="clip_l.safetensors",
-        clip_name2="t5xxl_fp16.safetensors",
-        type="flux",
-        device="default",
-    )
-    vae = g.add("5", "VAELoader", "Load VAE", 0, vae_name="ae.safetensors")
+    if base.cached:
+        model = g.add("98", "FluxKVCache", "Flux KV Cache", 2, model=model)
+    if base.encoder:
+        encoder = {"clip_name": base.encoder, "type": "flux2", "device": "default"}
+        clip = g.add("4", "CLIPLoader", "Load CLIP", 0, **encoder)
+    else:
+        encoder = {"clip_name1": "clip_l.safetensors", "clip_name2": "t5xxl_fp16.safetensors"}
+        encoder |= {"type": "flux", "device": "default"}
+        clip = g.add("4", "DualCLIPLoader", "DualCLIPLoader", 0, **encoder)
+    vae = g.add("5", "VAELoader", "Load VAE", 0, vae_name=base.vae)
     wired, prompts = {}, names([phrase for phrase, _ in subjects]) if base.words else [""] * len(subjects)
     for k, ((phrase, file), condition_prompt) in enumerate(zip(subjects, prompts), 1):
         image = g.add(f"{k}0", "LoadImage", f"Reference: {phrase}", 0, image=file)
@@ -127,25 +126,13 @@ def draw(
         canvas_height=0,
         places=0,
         preset=base.preset,
+        negative_prompt="",
     )
-    negative = g.add("7", "ConditioningZeroOut", "Negative (unused at CFG 1)", 3, conditioning=positive)
-    latent, denoise = _start(g, base, vae, batch, start)
-    samples = g.add(
-        "9",
-        "KSampler",
-        "KSampler",
-        4,
-        model=model,
-        positive=positive,
-        negative=negative,
-        latent_image=latent,
-        seed=seed,
-        steps=base.steps,
-        cfg=1.0,
-        sampler_name="euler",
-        scheduler="simple",
-        denoise=denoise,
-    )
+    negative = ["6", 1]
+    if base.cfg == 1:
+        negative = g.add("7", "ConditioningZeroOut", "Negative (unused at CFG 1)", 3, conditioning=positive)
+    sampled = _sampled_as_flux2 if base.encoder else _sampled
+    samples = sampled(g, base, model, positive, negative, vae, batch, start, seed)
     picture = g.add("80", "VAEDecode", "VAE Decode", 4, samples=samples, vae=vae)
     g.add("81", "SaveImage", "Save Image", 5, images=picture, filename_prefix=f"musar/{name}")
     if watched:
@@ -178,3 +165,60 @@ def _start(g: Graph, base: Base, vae: list, batch: int, picture: str | None) -> 
         return g.add("8", "EmptySD3LatentImage", "Picture size", 3, **size), 1.0
     image = g.add("70", "LoadImage", "Picture to start from", 2, image=picture)
     return g.add("71", "VAEEncode", "VAE Encode", 3, pixels=image, vae=vae), 0.85
+
+
+def _sampled(
+    g: Graph,
+    base: Base,
+    model: list,
+    positive: list,
+    negative: list,
+    vae: list,
+    batch: int,
+    start: str | None,
+    seed: int,
+) -> list:
+    latent, denoise = _start(g, base, vae, batch, start)
+    return g.add(
+        "9",
+        "KSampler",
+        "KSampler",
+        4,
+        model=model,
+        positive=positive,
+        negative=negative,
+        latent_image=latent,
+        seed=seed,
+        steps=base.steps,
+        cfg=1.0,
+        sampler_name="euler",
+        scheduler="simple",
+        denoise=denoise,
+    )
+
+
+def _sampled_as_flux2(
+    g: Graph,
+    base: Base,
+    model: list,
+    positive: list,
+    negative: list,
+    vae: list,
+    batch: int,
+    start: str | None,
+    seed: int,
+) -> list:
+    """With FLUX.2's own schedule, which depends on the picture's size."""
+    size = {"width": base.side, "height": base.side}
+    guided = {"model": model, "positive": positive, "negative": negative, "cfg": base.cfg}
+    return g.add(
+        "9",
+        "SamplerCustomAdvanced",
+        "SamplerCustomAdvanced",
+        4,
+        noise=g.add("94", "RandomNoise", "Noise", 3, noise_seed=seed),
+        guider=g.add("95", "CFGGuider", "Guider", 3, **guided),
+        sampler=g.add("96", "KSamplerSelect", "Sampler", 3, sampler_name="euler"),
+        sigmas=g.add("97", "Flux2Scheduler", "Schedule", 3, steps=base.steps, **size),
+        latent_image=g.add("8", "EmptyFlux2LatentImage", "Picture size", 3, **size, batch_size=batch),
+    )

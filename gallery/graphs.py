@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .bases import KONTEXT, MUSAR, UNO, UNO_MANY
+from .bases import FLUX2_DEV, KLEIN, KLEIN_BASE, KLEIN_CACHED, KONTEXT, MUSAR, UNO, UNO_MANY
 from .graph import Graph, draw
 
 CAT, ROBOT, BALL = ("cat", "cat.png"), ("robot", "robot.png"), ("ball", "ball.png")
@@ -12,6 +12,16 @@ TWO = "a cat next to a robot on the beach"
 THREE = "a cat, a robot and a ball on the beach"
 FIVE = "a cat, a robot, a ball, a car and a duck on the beach"
 SAME = "a cat and another cat on the beach"
+SAME_KIND = (
+    "Two subjects of one kind: the prompt names it twice, and each subject's `phrase` is the same word. The "
+    "first subject takes the first one named."
+)
+BOXED = (
+    "Box 1 is subject 1's, box 2 subject 2's: outside its box a subject owns nothing. Draw them anew in "
+    "Create Bounding Boxes, which asks for *Nodes 2.0* in ComfyUI's settings; its width and height are the "
+    "picture's. ComfyUI 0.24.1 and older lack that node: there *Bounding Box* in its place gives subject 1 a "
+    "box."
+)
 
 
 def _regions() -> Graph:
@@ -106,19 +116,11 @@ def every_graph() -> list[Graph]:
     ]
     for base in (UNO, MUSAR):
         same = draw(f"same_kind_{base.name}", base, [CAT, SECOND_CAT], SAME, seed=2)
-        same.notes.append(
-            "Two subjects of one kind: the prompt names it twice, and each subject's `phrase` is the same "
-            "word. The first subject takes the first one named."
-        )
+        same.notes.append(SAME_KIND)
         graphs.append(same)
     boxes = [_box(32, 176, 288, 480, "cat"), _box(384, 176, 288, 480, "robot")]
     placed = draw("boxes_uno", UNO, pair, TWO, boxes=boxes)
-    placed.notes.append(
-        "Box 1 is subject 1's, box 2 subject 2's: outside its box a subject owns nothing. Draw them anew "
-        "in Create Bounding Boxes, which asks for *Nodes 2.0* in ComfyUI's settings; its width and height "
-        "are the picture's. ComfyUI 0.24.1 and older lack that node: there *Bounding Box* in its "
-        "place gives subject 1 a box."
-    )
+    placed.notes.append(BOXED)
     watched = draw("routing_map_uno", UNO, pair, TWO, watched=True)
     watched.notes.append(
         "MUSAR Routing Preview shows which part of the picture was whose, how strongly each phrase called "
@@ -130,7 +132,24 @@ def every_graph() -> list[Graph]:
     )
     four = draw("batch_of_four_uno", UNO, pair, TWO, batch=4)
     four.notes.append("Four pictures at once: each has owners of its own. `batch_size` says how many.")
-    return [*graphs, _five(), placed, _regions(), _views(), watched, repaint, _refined(), four]
+    return [*graphs, _five(), placed, _regions(), _views(), watched, repaint, _refined(), four, *_of_flux2()]
+
+
+def _of_flux2() -> list[Graph]:
+    pair = [CAT, ROBOT]
+    same = draw("same_kind_klein", KLEIN_BASE, [CAT, SECOND_CAT], SAME, seed=2)
+    same.notes.append(SAME_KIND)
+    boxes = [_box(64, 256, 416, 704, "cat"), _box(544, 256, 416, 704, "robot")]
+    placed = draw("boxes_klein", KLEIN, pair, TWO, boxes=boxes)
+    placed.notes.append(BOXED)
+    return [
+        draw("two_subjects_klein", KLEIN, pair, TWO),
+        draw("three_subjects_klein", KLEIN, [*pair, BALL], THREE),
+        same,
+        placed,
+        draw("five_subjects_klein_cached", KLEIN_CACHED, [*pair, BALL, CAR, DUCK], FIVE),
+        draw("two_subjects_flux2_dev", FLUX2_DEV, pair, TWO),
+    ]
 
 
 def _box(x: int, y: int, width: int, height: int, words: str) -> dict:

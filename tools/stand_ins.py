@@ -10,13 +10,15 @@ from .tiny import DUAL, FLUX, LORA, TEXT, VAE
 def with_small_models(prompt: dict, size: int = 256, steps: int = 8, reference_size: int = 128) -> dict:
     """The API prompt with the tiny models' file names, and sizes that a CPU does in seconds.
 
-    The stock FLUX text encoder cannot be made small: a node of the demo's pack takes its place.
+    FLUX.2's tiny models lie under the graphs' own names. The stock text encoders cannot be made small: a
+    node of the demo's pack takes their place.
     """
     prompt = copy.deepcopy(prompt)
+    flux2 = any(node["class_type"] == "CLIPLoader" for node in prompt.values())
     for node in prompt.values():
         inputs = node["inputs"]
         match node["class_type"]:
-            case "UNETLoader":
+            case "UNETLoader" if not flux2:
                 inputs["unet_name"] = FLUX
             case "LoraLoaderModelOnly":
                 inputs["lora_name"] = LORA
@@ -24,13 +26,18 @@ def with_small_models(prompt: dict, size: int = 256, steps: int = 8, reference_s
                 both = inputs["noise_lora"] != "none"  # of a LoRA for all tokens
                 inputs["subject_lora"] = LORA if both else DUAL
                 inputs["noise_lora"] = LORA if both else "none"
-            case "VAELoader":
+            case "VAELoader" if not flux2:
                 inputs["vae_name"] = VAE
             case "DualCLIPLoader":
                 node["class_type"] = "MusarDemoTextEncoder"
                 node["inputs"] = {"text_encoder": TEXT}
-            case "EmptySD3LatentImage":
+            case "CLIPLoader":
+                node["class_type"] = "MusarDemoTextEncoder"
+                node["inputs"] = {"text_encoder": inputs["clip_name"]}
+            case "EmptySD3LatentImage" | "EmptyFlux2LatentImage":
                 inputs["width"] = inputs["height"] = size
+            case "Flux2Scheduler":
+                inputs |= {"width": size, "height": size, "steps": steps}
             case "CreateBoundingBoxes":
                 shrink = size / inputs["width"]
                 inputs["width"] = inputs["height"] = size

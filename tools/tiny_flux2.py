@@ -14,13 +14,6 @@ from torch import Tensor
 
 from .tiny import randomise
 
-FLUX2, FLUX2_DEV, FLUX2_VAE, QWEN, MISTRAL = (
-    "tiny_flux2_klein.safetensors",
-    "tiny_flux2_dev.safetensors",
-    "tiny_flux2_vae.safetensors",
-    "tiny_qwen.safetensors",
-    "tiny_mistral.safetensors",
-)
 WIDTH = 32  # of the text encoders; three of their layers make a vector of T
 WORDS = 3 * WIDTH
 SPECIAL = 1000  # of Mistral's vocabulary, before its words

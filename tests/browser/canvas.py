@@ -41,15 +41,22 @@ SMALL = """() => {
         node.widgets.find(w => w.name === name).value = value;
   };
   set('EmptySD3LatentImage', {width: 128, height: 128});
+  set('EmptyFlux2LatentImage', {width: 128, height: 128});
+  set('Flux2Scheduler', {width: 128, height: 128, steps: 2});
   set('KSampler', {steps: 8});
-  set('MusarConditioning', {reference_size: 64, canvas_width: 704, canvas_height: 704});  // of its boxes
+  set('MusarConditioning', {reference_size: 64});
+  for (const node of window.app.graph._nodes.filter(n => n.type === 'CreateBoundingBoxes')) {
+    const side = node.widgets.find(w => w.name === 'width').value;  // of the canvas of its boxes
+    set('MusarConditioning', {canvas_width: side, canvas_height: side});
+  }
 }"""
 SWAP_ENCODER = """() => {
-  const graph = window.app.graph, old = graph._nodes.find(n => n.type === 'DualCLIPLoader');
+  const graph = window.app.graph, old = graph._nodes.find(n => n.type.endsWith('CLIPLoader'));
   const small = LiteGraph.createNode('MusarDemoTextEncoder');
   graph.add(small);
   small.pos = [...old.pos];
-  small.widgets[0].value = 't5xxl_fp16.safetensors';
+  const [file] = old.type === 'CLIPLoader' ? [old.widgets[0].value] : ['t5xxl_fp16.safetensors'];
+  small.widgets[0].value = file;
   for (const id of [...old.outputs[0].links]) {
     const link = graph.links.get ? graph.links.get(id) : graph.links[id];
     small.connect(0, graph.getNodeById(link.target_id), link.target_slot);

@@ -8,7 +8,9 @@ import os
 import pytest
 
 from gallery.on_sprites import with_sprites
+from gallery.on_tiny import with_tiny_flux2
 from tools.browser import Browser
+from tools.comfy_host import use_comfy
 from tools.comfy_server import ROOT, ComfyServer, host_from_environment
 
 from .canvas import FRAME
@@ -24,8 +26,9 @@ def pytest_configure(config):
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     base = tmp_path_factory.mktemp("comfy")
-    with_sprites(base)
     comfy, python = host_from_environment()
+    use_comfy(comfy)
+    with_tiny_flux2(with_sprites(base))
     with ComfyServer(base, comfy, python) as running:
         yield running
 

@@ -59,7 +59,7 @@ def test_a_graph_saved_by_an_older_version_means_what_it_meant(page, name):
     wait_for_nodes(page, len(graph["nodes"]))
     now = page.evaluate(PROMPT)
     since = {
-        "MusarConditioning": {"places": 0, "preset": "by hand"},
+        "MusarConditioning": {"places": 0, "preset": "by hand", "negative_prompt": ""},
         "MusarRouting": {"evidence": "raw", "settings": "as the conditioning says"},
     }
     for node, inside in before.items():

@@ -8,6 +8,7 @@ import os
 import pytest
 
 from gallery.on_sprites import with_sprites
+from gallery.on_tiny import with_tiny_flux2
 from tools.comfy_host import use_comfy
 from tools.comfy_server import ROOT, ComfyServer, Refused, host_from_environment
 from tools.stand_ins import with_small_models
@@ -28,6 +29,7 @@ def server(tmp_path_factory):
     use_comfy(comfy)
     write_models(base / "models")
     with_sprites(base)
+    with_tiny_flux2(base)
     with ComfyServer(base, comfy, python) as running:
         yield running
 

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from gallery.graphs import every_graph
+from gallery.on_tiny import is_flux2
 from tools.comfy_server import ROOT, Refused
 
 PROMPTS = sorted(f.stem for f in (ROOT / "workflows" / "api").glob("*.json"))
@@ -61,7 +62,8 @@ def test_shipped_prompt_draws(server, small, too_old, name):
     told = max(result.texts)  # of second passes, each has one subject
     assert told.startswith(f"{subjects} subject{'s' * (subjects > 1)}, routed · ")
     assert told.split(" · ")[1].split(":")[0] == wired[0]["preset"]
-    assert wired[0]["preset"].lower().startswith(name.rsplit("_", 1)[1])
+    preset = "flux.2" if is_flux2(prompt) else name.rsplit("_", 1)[1]
+    assert wired[0]["preset"].lower().startswith(preset)
 
 
 def test_the_owner_map_is_shown_step_by_step(server, small):
