@@ -21,7 +21,7 @@ from .graph import Graph, said_by
 from .journal import Journal
 from .server import Gone, Remote
 
-POLL = 0.1  # seconds
+POLL = 0.05  # seconds
 
 
 @dataclass(frozen=True)
