@@ -29,7 +29,7 @@ PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
 .PHONY: help host demo test lint test-hosts $(TIERS:%=test-%) bench-attention bench-lora bench-record \
   sprites-train sprites-judge diptych-preview train-tools batch-tools train-estimate ablation \
-  training-free views crowd times clean-training workflows locales screenshots
+  training-free views crowd times clean-training workflows locales screenshots thousand bench-batch musar-gen
 
 help:
 	@echo "make demo             pictures of Sprites through a real ComfyUI, into output/"
@@ -49,6 +49,9 @@ help:
 	@echo "make training-free    route models that were trained without it, every way, into docs/results.md"
 	@echo "make views            subjects with one view and with two, into docs/results.md"
 	@echo "make crowd            train and judge in the less kind world, into docs/results.md"
+	@echo "make thousand         1,000 rows of Sprites by hand and as batches, into docs/batch.md (ROWS=…)"
+	@echo "make bench-batch      100,000 rows of a stub, and everything killed that can be, into docs/batch.md"
+	@echo "make musar-gen        a set like MUSAR-Gen, drawn by Sprites and filtered by its judge (ROWS=…)"
 	@echo "make times            train at other times on Sprites, into docs/training.md"
 	@echo "make clean-training   docs/training.md in a clean environment on a fresh clone, with tiny weights"
 	@echo "make train-estimate   memory and arithmetic of training on FLUX.1-dev and FLUX.2 klein"
@@ -138,6 +141,16 @@ clean-training:
 
 times: train-tools
 	@"$(PY)" -m studies.times
+
+thousand: batch-tools
+	@"$(PY)" -m studies.thousand $(if $(ROWS),--rows $(ROWS))
+
+bench-batch: batch-tools
+	@"$(PY)" -m studies.thousand.hundred_thousand
+	@"$(PY)" -m studies.thousand.killed
+
+musar-gen: batch-tools train-tools
+	@"$(PY)" -m studies.musar_gen sprites $(if $(ROWS),--count $(ROWS))
 
 train-estimate: train-tools
 	@"$(PY)" -m training.estimate

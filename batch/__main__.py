@@ -53,17 +53,20 @@ def _run(run: Run, args: argparse.Namespace) -> None:
         run.examine(check, args.skip_bad)
         print(f"{run.good} rows can be drawn, {run.good - run.done} are not drawn yet.")
         if args.what == "check":
+            server.stop()
             return
         if args.ray or args.ray_address:
             from .on_ray import draw_on_ray
 
-            server.stop()  # each actor has its own
+            server.release()  # each actor has its own, and this one is free
             draw_on_ray(run, check, addresses, own_settings(args), args.actors, args.ray_address)
         else:
             run.draw(check, server)
+            server.stop()
         run.close()
-    finally:
+    except BaseException:
         server.stop()
+        raise
 
 
 def own_settings(args: argparse.Namespace) -> dict:

@@ -21,7 +21,7 @@ from .graph import Graph, said_by
 from .journal import Journal
 from .server import Gone, Remote
 
-POLL = 0.1  # seconds
+POLL = 0.05  # seconds
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class Rules:
 class Flight:
     plan: Plan
     server: Remote
+    before: int = 0  # tries of a run that gave it up
     attempt: int = 1
     queued: bool = False
     since: float = 0.0  # when it was last seen to get on
@@ -87,11 +88,12 @@ class Drawer:
     def _begun(self, plan: Plan) -> Flight:
         """Where it was queued by a process that is no more, that server is asked first."""
         before = self.journal.begun.get(plan.number)
+        tried = self.journal.failed.get(plan.number, 0)
         if before is None:
-            return Flight(plan, self.server, since=time.monotonic())
+            return Flight(plan, self.server, tried, tried + 1, since=time.monotonic())
         same = before.address == self.server.address
         server = self.server if same else Remote(before.address, wait=1)
-        flight = Flight(plan, server, before.attempt, since=time.monotonic())
+        flight = Flight(plan, server, tried, before.attempt, since=time.monotonic())
         try:
             flight.queued = server.knows(flight.number(self.rules))
         except Gone:
@@ -105,7 +107,7 @@ class Drawer:
             if not flight.queued:
                 try:
                     self._queue(flight)
-                except Refused as error:
+                except (Refused, OSError) as error:  # a picture may have gone since it was checked
                     flying.remove(flight)
                     return [self._failed(flight, str(error))]
         head = flying[0]
@@ -144,7 +146,7 @@ class Drawer:
 
     def _again(self, flying: deque[Flight], why: str) -> list[dict]:
         head = flying[0]
-        if head.attempt >= self.rules.tries:
+        if head.attempt - head.before >= self.rules.tries:
             flying.popleft()
             return [self._failed(head, why)]
         head.attempt, head.queued, head.server = head.attempt + 1, False, self.server

@@ -29,7 +29,7 @@ class Journal:
         self.file = None
         self.read: dict[Path, int] = {}  # how far
         self.keys: dict[int, int] = {}  # of finished rows: the row's own key
-        self.failed: set[int] = set()
+        self.failed: dict[int, int] = {}  # rows, and how often each was tried
         self.begun: dict[int, Begun] = {}  # rows not finished
 
     def begin(self, row: int, address: str, attempt: int) -> None:
@@ -51,12 +51,12 @@ class Journal:
             row = line["row"]
             if "status" in line:
                 if line["status"] == "drawn":
-                    self.failed.discard(row)
-                elif row not in self.keys:  # files are not read in the order of time
-                    self.failed.add(row)
+                    self.failed.pop(row, None)
+                elif row in self.failed or row not in self.keys:  # files are not read in the order of time
+                    self.failed[row] = max(line["tries"], self.failed.get(row, 0))
                 self.keys[row] = int(line["key"], 16)
                 self.begun.pop(row, None)
-            elif row not in self.keys:
+            elif row not in self.keys or line["try"] > self.failed.get(row, line["try"]):
                 self.begun[row] = Begun(line["begun"], line["try"])
 
     def news(self) -> Iterator[dict]:
@@ -74,7 +74,10 @@ class Journal:
         self.catch_up()
         seen = set()
         for line in Journal(self.folder).news():
-            final = line.get("status") == ("failed" if line["row"] in self.failed else "drawn")
-            if final and line["row"] not in seen:
-                seen.add(line["row"])
+            row = line["row"]
+            last = (
+                line.get("tries") == self.failed[row] if row in self.failed else line.get("status") == "drawn"
+            )
+            if last and "status" in line and row not in seen:
+                seen.add(row)
                 yield line

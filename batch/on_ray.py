@@ -25,7 +25,7 @@ from .draw import Drawer, Plan, Rules
 from .graph import Graph
 from .journal import Journal
 from .run import Run
-from .server import one_of, own_in, stop_servers
+from .server import ALL, one_of, own_in, stop_servers
 
 ROWS = 8  # in a batch: what an actor that dies leaves to another, less what its journal has
 SCHEMA = pa.schema([("row", pa.int64()), ("values", pa.string()), ("files", pa.string())])
@@ -68,7 +68,9 @@ def draw_on_ray(
     actors: int | None,
     address: str | None,
 ) -> None:
+    servers = run.output / "servers"
     if run.good == run.done:
+        stop_servers(servers, settings)
         return
     plan = _write_plan(run, check, run.output / "plan.parquet")
     ray.init(
@@ -80,6 +82,8 @@ def draw_on_ray(
     )
     gpus = 0 if addresses else int(ray.cluster_resources().get("GPU", 0))
     count = actors or len(addresses) or gpus or 1
+    if gpus:
+        stop_servers(servers, settings, ALL)  # it would share one with an actor's
     finished = threading.Event()
     watch = threading.Thread(target=_watch, args=(run, finished))
     watch.start()
@@ -101,7 +105,7 @@ def draw_on_ray(
         finished.set()
         watch.join()
         ray.shutdown()
-        stop_servers(run.output / "servers", settings)
+        stop_servers(servers, settings)
 
 
 def _write_plan(run: Run, check: Check, file: Path) -> Path:

@@ -24,6 +24,8 @@ from tools.comfy_server import ComfyServer, Refused, refusal
 from .table import Wrong
 
 UPLOADS = "batch"  # folder in the server's input folder
+ALL = "all"  # GPUs
+STARTS = 3
 SECONDS = 60.0  # for an answer
 
 
@@ -58,8 +60,11 @@ class Remote:
 
     restart = start
 
+    def release(self) -> None:
+        """Whoever comes next may have it."""
+
     def stop(self) -> None:
-        pass
+        """Where it is ours."""
 
     def queue(self, prompt: dict, number: str) -> None:
         """Under an id of our own; Refused says what is wrong with it."""
@@ -129,8 +134,10 @@ class Remote:
         try:
             with urllib.request.urlopen(request, timeout=self.timeout) as answer:
                 return answer.read()
-        except urllib.error.HTTPError:
-            raise
+        except urllib.error.HTTPError as error:
+            if error.code < 500:
+                raise
+            raise Gone(f"The server {self.address} says: {error}.") from None
         except (OSError, HTTPException) as error:
             raise Gone(f"The server {self.address} does not answer: {error}.") from None
 
@@ -170,16 +177,22 @@ class Own(Remote):
         self._kill()
         self._launch()
 
+    def release(self) -> None:
+        self.held.close()
+
     def stop(self) -> None:
         self._kill()
         self.held.close()
 
     def _launch(self) -> None:
-        server = ComfyServer(self.base, self.comfy, self.python, self.arguments, own=self.folder)
-        try:
-            server.__enter__()
-        except RuntimeError as error:
-            raise Wrong(str(error)) from None
+        for left in reversed(range(STARTS)):  # its port may be taken between the choice and the start
+            server = ComfyServer(self.base, self.comfy, self.python, self.arguments, own=self.folder)
+            try:
+                server.__enter__()
+                break
+            except RuntimeError as error:
+                if not left:
+                    raise Wrong(str(error)) from None
         self.address, self.process, self.uploaded = server.address, server.process, {}
         self.note.write_text(json.dumps({"pid": server.process.pid, "address": server.address}))
 
@@ -228,7 +241,7 @@ class OneOf(Remote):
 
 def own_in(folder: Path, settings: Mapping) -> Own:
     """The first of the folder's servers that nobody holds: one a worker, and one a GPU of a machine."""
-    name = f"{os.uname().nodename}-{os.environ.get('CUDA_VISIBLE_DEVICES') or 'all'}"
+    name = f"{os.uname().nodename}-{os.environ.get('CUDA_VISIBLE_DEVICES') or ALL}"
     for k in count():
         held = _hold(folder / f"{name}-{k}")
         if held is not None:
@@ -244,23 +257,25 @@ def one_of(folder: Path, addresses: Sequence[str]) -> OneOf:
     return OneOf(addresses, os.getpid() % len(addresses), None)
 
 
-def stop_servers(folder: Path, settings: Mapping) -> None:
-    """Those of this machine that no worker holds any more."""
-    for note in folder.glob(f"{os.uname().nodename}-*/server.json"):
-        held = _hold(note.parent)
-        if held is not None:
-            Own(held, **settings).stop()
+def stop_servers(folder: Path, settings: Mapping, gpu: str = "*") -> None:
+    """Those of this machine, as soon as no worker holds them."""
+    for note in folder.glob(f"{os.uname().nodename}-{gpu}-*/server.json"):
+        Own(_hold_soon(note.parent), **settings).stop()
 
 
-def wait_for_workers(folder: Path, seconds: float = 60) -> None:
-    """Workers of a run that was killed take a moment to go."""
-    end = time.monotonic() + seconds
+def wait_for_workers(folder: Path) -> None:
+    """Those of a run that was killed take a moment to go."""
     for place in folder.glob("*/lock"):
-        while (held := _hold(place.parent)) is None:
-            if time.monotonic() > end:
-                raise Wrong(f"A worker of another run still holds {place.parent}. Stop it first.")
-            time.sleep(0.2)
-        held.close()
+        _hold_soon(place.parent).close()
+
+
+def _hold_soon(folder: Path, seconds: float = 60) -> TextIO:
+    end = time.monotonic() + seconds
+    while (held := _hold(folder)) is None:
+        if time.monotonic() > end:
+            raise Wrong(f"A worker of another run still holds {folder}. Stop it first.")
+        time.sleep(0.2)
+    return held
 
 
 def _hold(folder: Path) -> TextIO | None:

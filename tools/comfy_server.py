@@ -16,6 +16,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 
 import aiohttp
@@ -109,7 +110,7 @@ class ComfyServer:
             try:
                 self.get("/system_stats")
                 return
-            except OSError:
+            except (OSError, HTTPException):  # somebody else may have its port: then it stops
                 time.sleep(0.5)
         raise RuntimeError(f"ComfyUI did not answer within {seconds} seconds; its log is {self.log}.")
 

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from gallery.on_sprites import with_sprites
 from tools.comfy_host import use_comfy
 from tools.comfy_server import ROOT, ComfyServer, host_from_environment
 from tools.tiny import write_models
@@ -27,7 +28,7 @@ def server(tmp_path_factory):
     comfy, python = host_from_environment()
     use_comfy(comfy)
     write_models(base / "models")
-    with ComfyServer(base, comfy, python) as running:
+    with ComfyServer(with_sprites(base), comfy, python) as running:
         yield running
 
 

@@ -148,7 +148,10 @@ def test_rows_that_fail_are_in_the_ledger(server, written, tmp_path):
     first, second = ledger(tmp_path)
     assert first["status"] == "drawn" and "1 drawn, 1 failed" in said
     assert second["status"] == "failed" and second["tries"] == 3 and "SaveImage: " in second["error"]
-    assert "0 are not drawn yet" in finished(start(*written(rows, graph), "--server", server.address))
+    said = finished(start(*written(rows, graph), "--server", server.address))
+    assert "2 rows can be drawn, 0 are not drawn yet" in said
+    finished(start(*written(rows, graph), "--server", server.address, "--again"))
+    assert [(r["status"], r["tries"]) for r in ledger(tmp_path)] == [("drawn", 1), ("failed", 6)]
 
 
 def test_columns_that_fit_nothing_are_named():
@@ -195,8 +198,8 @@ def test_a_journal_is_only_added_to(tmp_path):
     """Torn lines are no lines, and a row counts as it ended."""
     one, two = Journal(tmp_path), Journal(tmp_path)
     one.begin(1, "a:1", 1)
-    one.finish({"row": 1, "key": "aa", "status": "failed"})
-    two.finish({"row": 1, "key": "aa", "status": "drawn"})
+    one.finish({"row": 1, "key": "aa", "status": "failed", "tries": 3})
+    two.finish({"row": 1, "key": "aa", "status": "drawn", "tries": 4})
     two.begin(2, "b:1", 2)
     with one.own.open("a") as torn:
         torn.write('{"row": 3')
