@@ -6,7 +6,7 @@ a host.
 """
 
 from .decoupled import BACKGROUNDS, add_image, image_attention
-from .projections import linear_tokens, mlp_tokens, resampled_tokens, rms_norm
+from .projections import linear_tokens, mlp_tokens, pooled_by_probe, resampled_tokens, rms_norm
 from .stacking import MERGES, on_top, rows_of, stacked
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "linear_tokens",
     "mlp_tokens",
     "on_top",
+    "pooled_by_probe",
     "resampled_tokens",
     "rms_norm",
     "rows_of",

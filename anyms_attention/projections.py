@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 Weights = Mapping[str, Tensor]
 HEAD = 64  # width of a resampler's head
+SIGLIP_HEADS = 16
 EPSILON = 1e-5
 
 
@@ -37,6 +38,21 @@ def resampled_tokens(states: Tensor, weights: Weights) -> Tensor:
         latents = latents + _feed_forward(latents, weights, f"layers.{layer}.1")
         layer += 1
     return _norm(_linear(latents, weights, "proj_out"), weights, "norm_out")
+
+
+def pooled_by_probe(states: Tensor, weights: Weights) -> Tensor:
+    """Hidden states [B,p,e] -> pooled [B,e]: SigLIP's own head, a learned query and a small network."""
+    probe = weights["probe"].expand(len(states), -1, -1)
+    q, k, v = zip(*(weights[f"attention.in_proj_{part}"].chunk(3) for part in ("weight", "bias")))
+    q, k, v = F.linear(probe, *q), F.linear(states, *k), F.linear(states, *v)
+    width = q.shape[-1] // SIGLIP_HEADS
+    q, k, v = (t.unflatten(-1, (-1, width)).transpose(1, 2) for t in (q, k, v))  # B L (H D) -> B H L D
+    read = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+    read = _linear(read, weights, "attention.out_proj")
+    weight, bias = weights["layernorm.weight"], weights["layernorm.bias"]
+    hidden = F.layer_norm(read, weight.shape, weight, bias, 1e-6)
+    hidden = F.gelu(_linear(hidden, weights, "mlp.fc1"), approximate="tanh")
+    return (read + _linear(hidden, weights, "mlp.fc2"))[:, 0]
 
 
 def rms_norm(x: Tensor) -> Tensor:

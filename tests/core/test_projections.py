@@ -5,8 +5,10 @@ import torch
 from diffusers.loaders.transformer_flux import FluxTransformer2DLoadersMixin
 from diffusers.loaders.unet import UNet2DConditionLoadersMixin
 from torch import nn
+from transformers.models.siglip.configuration_siglip import SiglipVisionConfig
+from transformers.models.siglip.modeling_siglip import SiglipMultiheadAttentionPoolingHead
 
-from anyms_attention import linear_tokens, mlp_tokens, resampled_tokens, rms_norm
+from anyms_attention import linear_tokens, mlp_tokens, pooled_by_probe, resampled_tokens, rms_norm
 
 from .cases import distance, random
 
@@ -93,3 +95,19 @@ def test_heads_are_normalised():
     x = 7 * random(1, 2, 3, 5, 128)
     theirs = x / (x.square().mean(-1, keepdim=True) + 1e-5).sqrt()
     assert distance(rms_norm(x), theirs) <= 1e-6
+
+
+def test_siglips_own_pooling():
+    config = SiglipVisionConfig(
+        hidden_size=1152,
+        intermediate_size=4304,
+        num_attention_heads=16,
+        hidden_act="gelu_pytorch_tanh",
+    )
+    net = SiglipMultiheadAttentionPoolingHead(config).eval()
+    shapes = {k: tuple(v.shape) for k, v in net.state_dict().items()}
+    weights = normal(shapes)
+    net.load_state_dict(weights)
+    states = random(1, 2, 729, 1152)
+    with torch.no_grad():
+        assert distance(pooled_by_probe(states, weights), net(states)) <= 2e-5
