@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ....anyms_attention import linear_tokens, mlp_tokens, resampled_tokens
+from ..families import FLUX1
 
-FAMILIES = {"unet": "SDXL", "flux": "FLUX.1"}
+SDXL, FLUX = "SDXL", FLUX1.name
 
 
 @dataclass(frozen=True)
 class Kind:
     name: str  # as sentences call it
-    base: str  # unet or flux
+    base: str  # SDXL or FLUX.1
     projection: str  # prefix of its projection's keys
     layer: str  # its keys in layer n
     first: int  # the first n, and from one layer to the next
@@ -29,10 +30,6 @@ class Kind:
     normalised: bool = False  # keys and values at mean square 1 in each head
     blocks: str = "all"  # of FLUX: all, or double ones alone
     after_block: bool = False  # added to the block's outcome instead of to the attention's
-
-    @property
-    def base_name(self) -> str:
-        return FAMILIES[self.base]
 
 
 _NORM = ("norm.weight", "norm.bias")
@@ -47,7 +44,7 @@ _IP = {"projection": "image_proj.", "layer": "ip_adapter.{}.to_{}_ip"}
 _CLIP = "CLIP ViT-H, or ViT-bigG for the oldest file"
 SDXL_BASE = Kind(
     "SDXL IP-Adapter",
-    "unet",
+    SDXL,
     **_IP,
     first=1,
     step=2,
@@ -59,7 +56,7 @@ SDXL_BASE = Kind(
 )
 SDXL_PLUS = Kind(
     "SDXL IP-Adapter plus",
-    "unet",
+    SDXL,
     **_IP,
     first=1,
     step=2,
@@ -71,7 +68,7 @@ SDXL_PLUS = Kind(
 )
 INSTANTX = Kind(
     "InstantX FLUX IP-Adapter",
-    "flux",
+    FLUX,
     **_IP,
     first=0,
     step=1,
@@ -84,7 +81,7 @@ INSTANTX = Kind(
 )
 XLABS = Kind(
     "XLabs FLUX IP-Adapter",
-    "flux",
+    FLUX,
     "ip_adapter_proj_model.",
     "double_blocks.{}.processor.ip_adapter_double_stream_{}_proj",
     first=0,
