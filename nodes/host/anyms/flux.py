@@ -56,6 +56,15 @@ def _keep_query(q: Tensor, k: Tensor, v: Tensor, extra_options: dict, **kwargs: 
     return {}
 
 
+def _query(kept: dict) -> Tensor:
+    if QUERY not in kept:
+        raise RuntimeError(
+            "MUSAR AnyMS Layout was not shown a block's queries: another node replaced that block and leaves "
+            "attn1 patches out. Remove that node."
+        )
+    return kept[QUERY]
+
+
 class _Hooks:
     def __init__(self, beside: Beside, model: ModelPatcher) -> None:
         self.beside, self.family = beside, family_of(model)
@@ -67,7 +76,7 @@ class _Hooks:
         if not self.beside.acts(options) or layer >= len(self.beside.held.keys):
             return attention
         text = options["img_slice"][0]
-        image = self._image(layer, options[QUERY], text, options)
+        image = self._image(layer, _query(options), text, options)
         out = attention.clone()
         rows = slice(text, text + image.shape[1])
         out[:, rows] = add_image(out[:, rows], image, self.beside.weight)
@@ -77,12 +86,13 @@ class _Hooks:
         """What replaces a double block: the block itself, or what was there, and then the image."""
 
         def run(args: dict, extra: dict) -> dict:
-            options, slot = args["transformer_options"], {}
+            options = args["transformer_options"]
+            slot = options.get(SLOT, {})  # there where another layout's comes after the same block
             args = {**args, "transformer_options": {**options, SLOT: slot}}
             out = before(args, extra) if before else extra["original_block"](args)
             if not self.beside.acts(options):
                 return out
-            q = slot[QUERY]
+            q = _query(slot)
             image = self._image(block, q, q.shape[2] - out["img"].shape[1], options)
             img = out["img"].clone()
             rows = slice(0, image.shape[1])
