@@ -11,6 +11,7 @@ from .host.anyms.adapter_files import read_adapter
 from .host.notice import NONE
 
 FOLDER = "ipadapter"
+FILES = (".safetensors", ".sft", ".bin", ".pt", ".pth", ".ckpt")  # pickles are listed to be told what to do
 AdapterType = io.Custom("ANYMS_ADAPTER")
 folder_paths.add_model_folder_path(FOLDER, str(Path(folder_paths.models_dir) / FOLDER))
 
@@ -28,7 +29,7 @@ class AnymsAdapterLoader(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "adapter",
-                    options=folder_paths.get_filename_list(FOLDER),
+                    options=[f for f in folder_paths.get_filename_list(FOLDER) if f.endswith(FILES)],
                     tooltip="A file of models/ipadapter. Its kind is read off its keys.",
                 ),
                 io.Combo.Input(

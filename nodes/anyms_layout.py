@@ -131,6 +131,11 @@ class AnymsLayout(io.ComfyNode):
         wired = {name: subjects[name] for name in NAMES if (subjects or {}).get(name) is not None}
         if weight == 0 or not wired:
             return io.NodeOutput(model)
+        if start_percent > end_percent:
+            raise ValueError(
+                f"The window is empty: it goes from {start_percent:g} to {end_percent:g} of the steps. "
+                "Start must not lie after end."
+            )
         layout = lay_out(wired, boxes, (canvas_width, canvas_height), priorities, merge, background)
         images = [subject.image for subject in wired.values() if subject.strength > 0]
         if not images:

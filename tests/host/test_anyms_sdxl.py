@@ -232,6 +232,7 @@ def test_the_layers_of_the_full_sdxl_are_in_the_files_order(pack):
         ({"priorities": "a, b, c"}, "priorities is 'a, b, c'"),
         ({"priorities": "1, 2, inf"}, "priorities is '1, 2, inf'"),
         ({"subject_17": 1}, "subject_17 cannot be used"),
+        ({"start_percent": 0.6, "end_percent": 0.4}, "window is empty: it goes from 0.6 to 0.4 of the steps"),
     ],
 )
 def test_bad_input(adapter, lay, options, says):

@@ -13,7 +13,7 @@ from .adapter_files import Adapter
 from .beside import Beside, KeysValues, managed
 from .kinds import FLUX, SDXL
 from .layout import Layout
-from .vision import empty_tokens, subject_tokens
+from .vision import image_tokens
 
 LAYOUTS = "anyms_layouts"  # attachment of the model
 
@@ -33,8 +33,7 @@ def place(
 ) -> ModelPatcher:
     """`images`: of the layout's subjects, in its order."""
     depth = fit(model, adapter)
-    tokens = [subject_tokens(adapter, clip_vision, image) for image in images]
-    tokens.append(empty_tokens(adapter, clip_vision))
+    tokens = image_tokens(adapter, clip_vision, images)
     held = KeysValues(adapter, tokens, depth, model.model.get_dtype_inference())
     sampling = model.get_model_object("model_sampling")
     sigmas = tuple(float(sampling.percent_to_sigma(share)) for share in window)

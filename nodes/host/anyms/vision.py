@@ -14,20 +14,23 @@ from .adapter_files import Adapter
 OUTPUT = {"embeds": "image_embeds", "states": "penultimate_hidden_states", "siglip": "last_hidden_state"}
 
 
-def subject_tokens(adapter: Adapter, clip_vision: Any, image: Tensor) -> Tensor:
-    """[1,t,w]: views [views,H,W,3] in a row. Each is seen whole, on a white square."""
-    seen = _seen(adapter, clip_vision, _squared(image))
-    return adapter.kind.tokens(seen, _floats(adapter.projection)).flatten(0, 1)[None]
+def image_tokens(adapter: Adapter, clip_vision: Any, images: list[Tensor]) -> list[Tensor]:
+    """[1,t,w] of each subject, and of what the negative prompt sees instead, last.
+
+    Views [views,H,W,3] of a subject lie in a row, each seen whole, on a white square.
+    """
+    seen = [_seen(adapter, clip_vision, _squared(image)) for image in images]
+    seen.append(_nothing(adapter, clip_vision))
+    weights = _floats(adapter.projection)  # once: InstantX's are gigabytes
+    return [adapter.kind.tokens(each, weights).flatten(0, 1)[None] for each in seen]
 
 
-def empty_tokens(adapter: Adapter, clip_vision: Any) -> Tensor:
-    """[1,t,w]: what the negative prompt sees instead: an embedding of zeros, or a picture without any."""
-    if adapter.kind.sees == "states":
-        mean = torch.tensor(clip_vision.image_mean)  # becomes zeros
-        seen = _seen(adapter, clip_vision, mean.expand(1, 224, 224, 3))
-    else:
-        seen = torch.zeros(1, adapter.sees)
-    return adapter.kind.tokens(seen, _floats(adapter.projection))
+def _nothing(adapter: Adapter, clip_vision: Any) -> Tensor:
+    """An embedding of zeros, or where parts of a picture are read, what a picture of zeros gives."""
+    if adapter.kind.sees != "states":
+        return torch.zeros(1, adapter.sees)
+    mean = torch.tensor(clip_vision.image_mean)  # becomes zeros
+    return _seen(adapter, clip_vision, mean.expand(1, 224, 224, 3))
 
 
 def _seen(adapter: Adapter, clip_vision: Any, image: Tensor) -> Tensor:
