@@ -62,7 +62,11 @@ class MusarSubject(io.ComfyNode):
                     "Beside a box, it is where both allow. Needs dynamic routing.",
                 ),
             ],
-            outputs=[SubjectType.Output(display_name="subject", tooltip="Goes into MUSAR Conditioning.")],
+            outputs=[
+                SubjectType.Output(
+                    display_name="subject", tooltip="Goes into MUSAR Conditioning or MUSAR AnyMS Layout."
+                )
+            ],
         )
 
     @classmethod

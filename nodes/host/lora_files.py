@@ -72,8 +72,8 @@ def read_branches(
     ]
 
 
-def read_file(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file; ValueError says what is wrong with it."""
+def read_file(path: Path, convert: str = "Convert it to safetensors.") -> dict[str, Tensor]:
+    """The tensors of a safetensors file; ValueError says what is wrong, and how to `convert` a pickle."""
     name = path.name
     try:
         with safe_open(path, "pt") as file:
@@ -82,9 +82,7 @@ def read_file(path: Path) -> dict[str, Tensor]:
     except SafetensorError as error:
         start = path.read_bytes()[:2]
         if start == b"PK" or start[:1] == b"\x80":
-            raise ValueError(
-                f"{name} is a pickle, which can run code when it is read. Convert it to safetensors."
-            ) from None
+            raise ValueError(f"{name} is a pickle, which can run code when it is read. {convert}") from None
         raise ValueError(
             f"{name} is not a whole safetensors file ({error}). Download or export it again."
         ) from None

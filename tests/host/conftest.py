@@ -73,7 +73,16 @@ def files(tmp_path_factory, nodes):
 
     base = tmp_path_factory.mktemp("models")
     folders = {}
-    for kind in ("diffusion_models", "vae", "text_encoders", "loras", "embeddings", "controlnet"):
+    for kind in (
+        "diffusion_models",
+        "vae",
+        "text_encoders",
+        "loras",
+        "embeddings",
+        "controlnet",
+        "ipadapter",
+        "clip_vision",
+    ):
         folders[kind] = base / kind
         folders[kind].mkdir()
         folder_paths.add_model_folder_path(kind, str(folders[kind]), is_default=True)
@@ -232,3 +241,38 @@ def by_hand(flux, pack):
     yield install
     for handle in handles:
         handle.remove()
+
+
+@pytest.fixture(scope="session")
+def adapter(call, files):
+    """adapter("SDXL IP-Adapter", widths): a small random image adapter through the pack's loader."""
+    from safetensors.torch import save_file
+
+    from .adapters import adapter_weights, head_weights
+
+    def load(kind, layers, seed=0):
+        save_file(adapter_weights(kind, layers, seed=seed), files.ipadapter / "this.safetensors")
+        save_file(head_weights(), files.clip_vision / "siglip.safetensors")
+        siglip = "siglip.safetensors" if "InstantX" in kind else "none"
+        return call("AnymsAdapterLoader", adapter="this.safetensors", siglip=siglip)[0]
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def subjects(call, picture):
+    """subjects(3, strength=(1.0, 0.5, 1.0)): as they come to a node's socket."""
+
+    def make(count=3, **options):
+        each = {k: v if isinstance(v, tuple) else (v,) * count for k, v in options.items()}
+        return {
+            f"subject_{k + 1}": call(
+                "MusarSubject",
+                image=picture(40 + 8 * k, 56, seed=k),
+                phrase=f"thing {k + 1}",
+                **{name: values[k] for name, values in each.items()},
+            )[0]
+            for k in range(count)
+        }
+
+    return make

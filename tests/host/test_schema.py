@@ -6,15 +6,23 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NODES = ("MusarSubject", "MusarConditioning", "MusarRouting", "MusarDualLora", "MusarRoutingPreview")
+NODES = (
+    "MusarSubject",
+    "MusarConditioning",
+    "MusarRouting",
+    "MusarDualLora",
+    "MusarRoutingPreview",
+    "AnymsAdapterLoader",
+    "AnymsLayout",
+    "AnymsLayoutPreview",
+)
 
 
 def test_the_pack_brings_these_nodes_and_no_others(pack, nodes):
     extension = asyncio.run(pack("nodes").comfy_entrypoint())
     ids = [n.define_schema().node_id for n in asyncio.run(extension.get_node_list())]
-    assert (
-        sorted(ids) == sorted(NODES) == sorted(n for n in nodes if n.startswith("Musar") and "Demo" not in n)
-    )
+    ours = [n for n in nodes if n.startswith(("Musar", "Anyms")) and "Demo" not in n]
+    assert sorted(ids) == sorted(NODES) == sorted(ours)
 
 
 @pytest.mark.parametrize("node_id", NODES)
@@ -72,8 +80,26 @@ def test_names_that_shared_graphs_rely_on(nodes):
         "noise_strength",
     ]
     assert names["MusarRoutingPreview"] == ["model", "samples", "image"]
-    template = nodes["MusarConditioning"].define_schema().inputs[3].template
-    assert template.names == [f"subject_{i}" for i in range(1, 17)]
+    assert names["AnymsAdapterLoader"] == ["adapter", "siglip"]
+    assert names["AnymsLayout"] == [
+        "model",
+        "adapter",
+        "clip_vision",
+        "subjects",
+        "boxes",
+        "priorities",
+        "weight",
+        "start_percent",
+        "end_percent",
+        "canvas_width",
+        "canvas_height",
+        "merge",
+        "background",
+    ]
+    assert names["AnymsLayoutPreview"] == ["model", "image"]
+    for node in ("MusarConditioning", "AnymsLayout"):
+        template = nodes[node].define_schema().inputs[3].template
+        assert template.names == [f"subject_{i}" for i in range(1, 17)]
 
 
 def test_the_help_folder_is_the_packs_web_folder(nodes):

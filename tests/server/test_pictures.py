@@ -23,6 +23,9 @@ def test_nodes_are_listed(server):
     listed = server.json("/object_info")
     ours = {n: i for n, i in listed.items() if i["category"] == "MUSAR"}
     assert sorted(ours) == [
+        "AnymsAdapterLoader",
+        "AnymsLayout",
+        "AnymsLayoutPreview",
         "MusarConditioning",
         "MusarDualLora",
         "MusarRouting",

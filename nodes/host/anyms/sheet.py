@@ -1,0 +1,40 @@
+"""Layouts drawn over a picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from ..maps import colour_of, font, tensor
+from .layout import Layout
+
+COVER = 0.35  # how much of the picture a subject's part hides
+
+
+def layout_sheet(layouts: tuple[Layout, ...], image: Tensor) -> Tensor:
+    """One picture [H,W,3] -> [1,H,W,3]: what each subject shows is tinted, its box drawn and named."""
+    height, width = image.shape[:2]
+    pixels = image[..., :3].clamp(0, 1).cpu().numpy() * 255
+    first, drawn = 0, []
+    for layout in layouts:
+        top = layout.top((height, width), (width, height)).numpy()
+        for k, box in enumerate(layout.on((width, height))):
+            colour, shown = np.array(colour_of(first + k)), top == k
+            pixels[shown] += COVER * (colour - pixels[shown])
+            drawn.append((box, tuple(colour.tolist()), layout.names[k]))
+        first += len(layout.names)
+    sheet = Image.fromarray(pixels.round().astype(np.uint8))
+    pen, size = ImageDraw.Draw(sheet), max(12, min(height, width) // 24)
+    for box, colour, name in drawn:
+        left, up = round(box.left * width), round(box.top * height)
+        right, down = round(box.right * width) - 1, round(box.bottom * height) - 1
+        pen.rectangle((left, up, max(left, right), max(up, down)), outline=colour, width=max(2, size // 8))
+        pen.rectangle((left, up, left + font(size).getlength(name) + 8, up + size + 6), fill=colour)
+        pen.text((left + 4, up + 1), name, (255, 255, 255), font(size))
+    return tensor(sheet)
+
+
+def layout_sheets(layouts: tuple[Layout, ...], images: Tensor) -> Tensor:
+    return torch.cat([layout_sheet(layouts, image) for image in images])
