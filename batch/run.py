@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+import fsspec
 from tqdm import tqdm
 
 from .check import Check, Faults
@@ -116,8 +117,8 @@ def open_run(
         part.write_text(json.dumps(told))
         part.replace(note)
     pictures = pictures or str(output / "pictures")
-    if "://" not in pictures:
-        Path(pictures).mkdir(parents=True, exist_ok=True)
+    place, path = fsspec.core.url_to_fs(pictures)
+    place.makedirs(path, exist_ok=True)
     journal = Journal(output / "journal")
     journal.catch_up()
     if again:

@@ -219,8 +219,8 @@ class Own(Remote):
 class OneOf(Remote):
     """Of several running servers its own; another, where that one does not come back."""
 
-    def __init__(self, addresses: Sequence[str], own: int, held: TextIO | None) -> None:
-        super().__init__(addresses[own], 60)
+    def __init__(self, addresses: Sequence[str], own: int, held: TextIO | None, wait: float = 60) -> None:
+        super().__init__(addresses[own], wait)
         self.addresses, self.held = [*addresses[own:], *addresses[:own]], held
 
     def start(self) -> None:

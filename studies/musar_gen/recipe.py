@@ -73,7 +73,7 @@ def pack(ledger: Path, scores: Path, rules: Sequence[str], folder: Path) -> tupl
 
 
 def _rule(text: str) -> callable:
-    found = re.fullmatch(r"\s*([\w-]+)\s*(>=|<=)\s*([\d.]+)\s*", text)
+    found = re.fullmatch(r"\s*([\w-]+)\s*(>=|<=)\s*(-?[\d.]+)\s*", text)
     if not found:
         raise ValueError(f"--keep {text} is no rule. Write a figure, >= or <=, and a number: 'DINO>=0.6'.")
     name, sign, bound = found[1], RULES[found[2]], float(found[3])

@@ -10,6 +10,7 @@ from PIL import Image
 
 from batch.graph import bind
 from batch.journal import Journal
+from batch.server import OneOf
 from batch.table import Wrong, columns_of, open_table
 from tools.comfy_server import ROOT
 from tools.stand_ins import with_small_models
@@ -64,6 +65,21 @@ def test_other_rows_and_other_graphs_are_told(server, written, tmp_path):
     assert "Row 3 of" in process.communicate()[0] and process.returncode == 1
     process = start(*written(COLOURS, plain(32)), "--server", server.address)
     assert "pictures of another graph" in process.communicate()[0] and process.returncode == 1
+
+
+def test_pictures_at_an_fsspec_address(server, written, tmp_path):
+    place = (tmp_path / "elsewhere").as_uri()
+    finished(start(*written(COLOURS[:2]), "--server", server.address, "--pictures", place))
+    assert [r["files"] for r in ledger(tmp_path)] == [[f"{place}/000001.png"], [f"{place}/000002.png"]]
+    assert Image.open(tmp_path / "elsewhere" / "000002.png").size == (16, 16)
+
+
+def test_another_server_where_the_own_one_is_gone(server):
+    one = OneOf(["127.0.0.1:9", server.address], 0, None, wait=0.2)
+    one.start()
+    assert one.address == server.address and "EmptyImage" in one.info()
+    with pytest.raises(Wrong, match="No server answers of 127.0.0.1:9, 127.0.0.1:10"):
+        OneOf(["127.0.0.1:9", "127.0.0.1:10"], 0, None, wait=0.2).start()
 
 
 def two_subjects():

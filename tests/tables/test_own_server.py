@@ -24,7 +24,7 @@ def pid_of(out):
 
 def test_killed_command_then_killed_and_stopped_server(written, tmp_path):
     out = tmp_path / "out"
-    rows = [{"Colour/color": k} for k in range(1, 61)]
+    rows = [{"Colour/color": k} for k in range(1, 46)]
     arguments = [*written(rows, plain(300)), "--comfy-arguments", QUICK, "--base", tmp_path / "comfy"]
     (tmp_path / "comfy" / "custom_nodes").mkdir(parents=True)
     process = start(*arguments)
@@ -33,16 +33,16 @@ def test_killed_command_then_killed_and_stopped_server(written, tmp_path):
     process.kill()
     process.wait()
 
-    process = start(*arguments, "--patience", 8)  # takes the server over
-    wait_for(20, out, process)
+    process = start(*arguments, "--patience", 5)  # takes the server over
+    wait_for(15, out, process)
     assert pid_of(out) == first
     pictures = sum(len(list(folder.glob("*.png"))) for folder in out.glob("servers/*/output"))
     assert pictures <= sum(1 for _ in Journal(out / "journal").finished()) + 2  # what is in its queue
     os.killpg(first, signal.SIGKILL)
-    wait_for(35, out, process)
+    wait_for(28, out, process)
     second = pid_of(out)
     assert second != first
     os.killpg(second, signal.SIGSTOP)  # hangs
     finished(process)
-    assert [(r["row"], r["status"]) for r in ledger(tmp_path)] == [(k, "drawn") for k in range(1, 61)]
+    assert [(r["row"], r["status"]) for r in ledger(tmp_path)] == [(k, "drawn") for k in range(1, 46)]
     assert not list(out.glob("servers/*/server.json")) and not Path(f"/proc/{second}").exists()

@@ -16,7 +16,7 @@ def workers(out):
 
 def test_two_actors_one_killed_in_the_middle(server, written, tmp_path):
     """Every row once; the server saves as many pictures as there are rows."""
-    rows = [{"Colour/color": k} for k in range(1, 81)]
+    rows = [{"Colour/color": k} for k in range(1, 61)]
     graph = plain(200)
     graph["2"]["inputs"]["filename_prefix"] = "ray/it"
     arguments = [*written(rows, graph), "--server", server.address, "--ray", "--actors", 2]
@@ -27,6 +27,6 @@ def test_two_actors_one_killed_in_the_middle(server, written, tmp_path):
         assert process.poll() is None, process.communicate()[0]
     os.kill(workers(out)[0], signal.SIGKILL)
     finished(process)
-    assert [(r["row"], r["status"]) for r in ledger(tmp_path)] == [(k, "drawn") for k in range(1, 81)]
-    assert len(list((server.base / "output" / "ray").glob("it_*.png"))) == 80
+    assert [(r["row"], r["status"]) for r in ledger(tmp_path)] == [(k, "drawn") for k in range(1, 61)]
+    assert len(list((server.base / "output" / "ray").glob("it_*.png"))) == 60
     assert len(workers(out)) >= 2 and list((out / "parts").glob("*/*.parquet"))
