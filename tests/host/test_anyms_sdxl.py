@@ -168,6 +168,18 @@ def test_two_adapters_in_a_row_and_patches_of_others(adapter, lay, draw, model):
     assert apart(both, draw(other)) > 0.01 and apart(both, draw(lay(first))) > 0.01
 
 
+def test_keys_and_values_are_the_hosts_to_count_and_to_unload(adapter, lay, draw):
+    import comfy.model_management
+
+    patched = lay(adapter(BASE, narrow.LAYERS))
+    (held,) = [m for models in patched.additional_models.values() for m in models]
+    tokens, entries = 4, 4  # of a base adapter; three subjects, and what the negative sees
+    assert held.model_size() == sum(narrow.LAYERS) * 2 * tokens * entries * 4
+    once = draw(patched)
+    comfy.model_management.unload_all_models()
+    assert torch.equal(draw(patched), once)
+
+
 def test_a_second_pass_of_another_size(adapter, lay, draw):
     """Boxes of a canvas are fractions of the picture, whatever its size."""
     canvas = {"canvas_width": SIZE[1], "canvas_height": SIZE[0]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from comfy.model_patcher import ModelPatcher
@@ -40,7 +41,8 @@ def place(
 
     patched = model.clone()
     before = layouts_of(model)
-    patched.set_additional_models(f"{LAYOUTS}_{len(before)}_{id(held)}", [managed(held, model)])
+    key = f"{LAYOUTS}_{uuid.uuid4().hex}"  # the host takes clones with equal keys for the same model
+    patched.set_additional_models(key, [managed(held, model)])
     beside = Beside(held, layout, weight, sigmas)
     if adapter.kind.base == SDXL:
         unet.patch(patched, beside)
