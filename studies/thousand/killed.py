@@ -37,7 +37,7 @@ def main() -> None:
             print(rows[-1], flush=True)
     lines = [
         f"{ROWS} rows of a stub graph through Ray, two actors with a server each, `kill -9` when a third is "
-        "drawn. Where the command itself is killed it is given again.",
+        "drawn. Where that ends the command it is given again.",
         "",
         "| killed | rows in the ledger | drawn | in it twice | pictures the servers saved |",
         "|---|---|---|---|---|",
