@@ -92,6 +92,7 @@ def test_a_background_of_queries(case):
 @given(cases())
 def test_where_boxes_do_not_overlap_it_is_box_masked_attention(case):
     alone = inside_boxes(case[1], case[0])[0].sum(-1) <= 1
+    assume(alone.any())
     both = fast(case), masked(case).sum(0)
     assert distance(*(z[:, :, alone] for z in both)) <= 2e-6
 
