@@ -77,6 +77,8 @@ def train(config: dict, folder: Path, each_step: EachStep = lambda trainer, loss
     looks = [each_step]
     if config["validation"]:
         looks.append(Validation(config["validation"], encoder, config["condition_prompts"]))
+        if config["encoder"].get("ahead"):
+            encoder.free()
     trainer = Trainer(config, new_model(config), Examples(config, feeds, encoder), folder)
     trainer.run(lambda trainer, loss: [look(trainer, loss) for look in looks])
     if trainer.accelerator.is_main_process:

@@ -181,3 +181,20 @@ def test_what_comes_again_is_remembered_within_bounds(tiny):
     assert encoder.size == sum(t.nbytes for t in encoder.held.values()) <= 5000
     again = encoder.words("a cat")
     assert again is not first and torch.equal(again, first)
+
+
+def test_the_base_makes_room_and_comes_back():
+    """There is no GPU here: another device stands in, and the base is seen to leave it and return."""
+    from training.run.trainer import Trainer
+
+    trainer, moves = object.__new__(Trainer), []
+    trainer.base = type("Base", (), {"to": lambda self, device: moves.append(str(device))})()
+    trainer.accelerator = type("Gpu", (), {"device": torch.device("cuda:1")})
+    trainer.sharded = False
+    with pytest.raises(KeyboardInterrupt), trainer._base_away():
+        assert moves == ["cpu"]
+        raise KeyboardInterrupt
+    assert moves == ["cpu", "cuda:1"]
+    trainer.sharded = True
+    with trainer._base_away():
+        assert len(moves) == 2, "a sharded base stays where it is"

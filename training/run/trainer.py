@@ -53,7 +53,7 @@ class Trainer:
         self.model: nn.Module = (
             shard(model, self.accelerator) if self.sharded else self.accelerator.prepare(model)
         )
-        self.lora = model.lora
+        self.base, self.lora = model.flux, model.lora
         self.learned = list(self.lora.parameters())
         self.optimizer = new_optimizer(self.learned, config)
         self.average = {n: t.detach().clone() for n, t in self.lora.state_dict().items()}
@@ -138,8 +138,23 @@ class Trainer:
     def _encode_ahead(self) -> None:
         steps = self.config["encoder"].get("ahead", 0)
         if steps and self.step >= self.prepared:
-            self.ahead.prepare(self._upcoming(steps), self.accelerator.is_main_process)
+            with self._base_away():
+                self.ahead.prepare(self._upcoming(steps), self.accelerator.is_main_process)
             self.prepared = self.step + steps
+
+    @contextmanager
+    def _base_away(self) -> Iterator[None]:
+        """While this lasts, a GPU has room for the text encoder where the frozen weights were."""
+        device = self.accelerator.device
+        if device.type == "cpu" or self.sharded:
+            yield
+            return
+        self.base.to("cpu")
+        torch.cuda.empty_cache()
+        try:
+            yield
+        finally:
+            self.base.to(device)
 
     def _upcoming(self, steps: int) -> Iterator[Place]:
         """Of the next steps, what this process will ask for."""
