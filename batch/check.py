@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image
 
-from .graph import Graph, title_of
+from .graph import Graph, Target, title_of
 from .inputs import Spec, Unfit, spec_of
 from .table import Row, Wrong
 
+WEIGHT = re.compile(r"(?<!\\)(?:\(|(?::[\d.]+)?\))")
 Fault = tuple[str, str]  # the mistake, what was found
 
 
@@ -30,8 +32,29 @@ class Check:
             for column, ts in graph.targets.items()
         }
         self.images = [c for c, specs in self.specs.items() if any(s.kind == "IMAGE FILE" for s in specs)]
+        self._itself(info)
         self.asked = [n for n in graph.prompt.values() if n["class_type"] == "MusarConditioning"]
         self.local = lru_cache(100_000)(self._local)
+
+    def _itself(self, info: Mapping) -> None:
+        """Where no column says otherwise: a model that is missing is missing in all rows."""
+        filled = {target for targets in self.graph.targets.values() for target in targets}
+        said = []
+        for number, node in self.graph.prompt.items():
+            listed = info[node["class_type"]]["input"]
+            for name, now in node["inputs"].items():
+                known = name in listed.get("required", {}) or name in listed.get("optional", {})
+                if not known or Target(number, name) in filled or isinstance(now, list | dict) or now is None:
+                    continue
+                spec = spec_of(info, node["class_type"], name, now)
+                try:
+                    value = spec.read(now)
+                    if spec.kind == "IMAGE FILE" and not value.endswith("]") and value not in spec.choices:
+                        raise Unfit("names no picture in the server's input folder")
+                except Unfit as unfit:
+                    said.append(f"The graph's own {title_of(node)}/{name}, {now!r}, {unfit}.")
+        if said:
+            raise Wrong("\n".join(said))
 
     def read(self, row: Row) -> tuple[dict[str, object], list[Fault]]:
         if row.broken:
@@ -92,11 +115,17 @@ class Check:
                 continue  # from other nodes: only the server will know
             phrases = [[p for p in map(str.strip, own.split("|")) if p] or [other] for own, other in words]
             try:
-                find_phrases(list(prompt), [p[0] if len(p) == 1 else p for p in phrases])
+                plain = [[_plain(p) for p in own] for own in phrases]
+                find_phrases(list(_plain(prompt)), [p[0] if len(p) == 1 else p for p in plain])
             except PhraseNotFound as error:
                 title = title_of(self.graph.prompt[subjects[error.index]])
                 shown = " | ".join(phrases[error.index])
                 yield f"the prompt does not name {title!r}", f"{shown!r} in {prompt!r}"
+
+
+def _plain(text: str) -> str:
+    """Without weights in brackets, as the text encoder reads it: (robot:1.2)."""
+    return WEIGHT.sub("", text).replace("\\(", "(").replace("\\)", ")")
 
 
 def _subjects(prompt: Mapping[str, dict], node: Mapping) -> list[str]:

@@ -79,6 +79,8 @@ def spec_of(info: Mapping, kind: str, name: str, now: object) -> Spec:
         )
     if isinstance(first, list):
         return Spec("CHOICE", choices=tuple(first))
+    if first == "COMBO" and "options" not in more:
+        return Spec("STRING")  # listed elsewhere: only the server will know
     if first == "COMBO":
         return Spec("CHOICE", choices=tuple(more.get("options", ())))
     return Spec(first, more.get("min"), more.get("max"))

@@ -23,6 +23,7 @@ from tools.comfy_server import ComfyServer, Refused, refusal
 
 from .table import Wrong
 
+NOTE = "server.json"  # its process and address
 UPLOADS = "batch"  # folder in the server's input folder
 ALL = "all"  # GPUs
 STARTS = 3
@@ -69,9 +70,17 @@ class Remote:
     def queue(self, prompt: dict, number: str) -> None:
         """Under an id of our own; Refused says what is wrong with it."""
         try:
-            self._post("/prompt", {"prompt": prompt, "prompt_id": number, "client_id": UPLOADS})
+            said = self._post("/prompt", {"prompt": prompt, "prompt_id": number, "client_id": UPLOADS})
         except urllib.error.HTTPError as error:
-            raise Refused(refusal(json.loads(error.read()))) from None
+            said = error.read().decode(errors="replace")
+            try:
+                raise Refused(refusal(json.loads(said))) from None
+            except ValueError:
+                raise Refused(f"The server says {error.code} {error.reason}: {said[:500]}") from None
+        answer = json.loads(said)
+        if answer.get("node_errors"):  # it would run the rest of the graph without a word
+            self.drop(number)
+            raise Refused(refusal({"error": {"message": "A part of the graph cannot run"}, **answer}))
 
     def history(self, number: str) -> dict | None:
         return json.loads(self.get(f"/history/{number}")).get(number)
@@ -142,6 +151,16 @@ class Remote:
             raise Gone(f"The server {self.address} does not answer: {error}.") from None
 
 
+class _Noted(ComfyServer):
+    """Noted down before it is up: the command may be killed while it starts."""
+
+    def _wait_until_up(self, seconds: int = 300) -> None:
+        part = self.own / f".{NOTE}"
+        part.write_text(json.dumps({"pid": self.process.pid, "address": self.address}))
+        part.replace(self.own / NOTE)
+        super()._wait_until_up(seconds)
+
+
 class Own(Remote):
     """One that we start, with its log and pictures in a folder that one process holds at a time.
 
@@ -163,7 +182,7 @@ class Own(Remote):
         self.comfy, self.python = comfy, python
         self.base = base or comfy
         self.arguments = (*arguments, "--output-directory", str(self.output))
-        self.note = self.folder / "server.json"
+        self.note = self.folder / NOTE
 
     ours = True
     process: subprocess.Popen | None = None
@@ -171,6 +190,7 @@ class Own(Remote):
     def start(self) -> None:
         self.output.mkdir(parents=True, exist_ok=True)
         if not self._take_over():
+            self._kill()  # of a command that was killed, and it hangs or was still starting
             self._launch()
 
     def restart(self) -> None:
@@ -186,7 +206,7 @@ class Own(Remote):
 
     def _launch(self) -> None:
         for left in reversed(range(STARTS)):  # its port may be taken between the choice and the start
-            server = ComfyServer(self.base, self.comfy, self.python, self.arguments, own=self.folder)
+            server = _Noted(self.base, self.comfy, self.python, self.arguments, own=self.folder)
             try:
                 server.__enter__()
                 break
@@ -194,7 +214,6 @@ class Own(Remote):
                 if not left:
                     raise Wrong(str(error)) from None
         self.address, self.process, self.uploaded = server.address, server.process, {}
-        self.note.write_text(json.dumps({"pid": server.process.pid, "address": server.address}))
 
     def _take_over(self) -> bool:
         try:

@@ -227,3 +227,25 @@ def test_a_journal_is_only_added_to(tmp_path):
         rest.write(', "key": "bb", "status": "drawn"}\n')
     read.catch_up()
     assert read.keys == {1: 0xAA, 3: 0xBB}
+
+
+def test_a_graph_that_no_row_can_mend_is_told_once(server, written, tmp_path):
+    graph = two_subjects()
+    graph["1"]["inputs"]["unet_name"] = "none.safetensors"
+    rows = [{"KSampler/seed": k, "10/image": "cat.png", "20/image": "cat.png"} for k in range(3)]
+    Image.new("RGB", (64, 64)).save(tmp_path / "cat.png")
+    process = start(*written(rows, graph), "--server", server.address)
+    said = process.communicate()[0]
+    assert process.returncode == 1 and said.count("none.safetensors") == 1
+    assert "The graph's own Load Diffusion Model/unet_name, 'none.safetensors', is none of" in said
+
+
+def test_weights_in_brackets_are_no_part_of_a_phrase(server, written, tmp_path):
+    graph = two_subjects()
+    graph["11"]["inputs"]["phrase"] = "red cat"
+    for name in ("cat", "robot"):
+        Image.new("RGB", (64, 64)).save(tmp_path / f"{name}.png")
+    pictures = {"10/image": "cat.png", "20/image": "robot.png"}
+    rows = [{"MUSAR Conditioning/prompt": "a red (cat:1.2) and a (robot)", **pictures}]
+    finished(start(*written(rows, graph), "--server", server.address))
+    assert ledger(tmp_path)[0]["status"] == "drawn", ledger(tmp_path)[0]["error"]

@@ -46,3 +46,22 @@ def test_killed_command_then_killed_and_stopped_server(written, tmp_path):
     finished(process)
     assert [(r["row"], r["status"]) for r in ledger(tmp_path)] == [(k, "drawn") for k in range(1, 46)]
     assert not list(out.glob("servers/*/server.json")) and not Path(f"/proc/{second}").exists()
+
+
+def test_server_of_a_command_that_was_killed_while_it_started(written, tmp_path):
+    out = tmp_path / "out"
+    (tmp_path / "comfy" / "custom_nodes").mkdir(parents=True)
+    rows = [{"Colour/color": k} for k in range(1, 4)]
+    arguments = [*written(rows), "--comfy-arguments", QUICK, "--base", tmp_path / "comfy"]
+    process = start(*arguments)
+    while not list(out.glob("servers/*/server.json")):
+        time.sleep(0.01)
+        assert process.poll() is None
+    first = pid_of(out)
+    process.kill()
+    process.wait()
+    os.killpg(first, signal.SIGSTOP)  # it will never be up
+    finished(start(*arguments))
+    assert [r["status"] for r in ledger(tmp_path)] == ["drawn"] * 3
+    stat = Path(f"/proc/{first}/stat")
+    assert not stat.exists() or stat.read_text().split()[2] == "Z"
