@@ -49,8 +49,9 @@ def test_its_preset(flux, route, sample, condition):
         condition(PROMPT, "dog", preset="UNO")
 
 
-def test_presets_of_saved_graphs_keep_their_places(pack):
-    assert pack("nodes.host.families").PRESETS[:4] == ("MUSAR", "UNO", "Kontext", "FLUX.2")
+def test_presets_of_saved_graphs_keep_their_names_and_order(pack):
+    wanted = ("MUSAR", "UNO", "Kontext", "UNO, four or more", "FLUX.2")
+    assert pack("nodes.host.families").PRESETS[:5] == wanted
 
 
 def test_flux1s_vae(condition, older):
