@@ -122,7 +122,7 @@ locales: host
 	LOCALES=1 $(PYTEST) tests/host/test_locales.py
 
 screenshots: test-tools
-	SCREENSHOTS=1 $(PYTEST) tests/browser/test_canvas.py tests/browser/test_subgraph.py
+	SCREENSHOTS=1 $(PYTEST) tests/browser/test_canvas.py tests/browser/test_subgraph.py tests/browser/test_language.py
 
 ablation: train-tools
 	@"$(PY)" -m studies.ablation $(if $(FORCE),--force)

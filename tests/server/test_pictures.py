@@ -34,7 +34,8 @@ def test_nodes_are_listed(server):
     ]
     for node_id, info in ours.items():
         assert info["python_module"] == "custom_nodes.comfyui-musar"
-        assert server.get(f"/extensions/comfyui-musar/docs/{node_id}.md").startswith(b"# ")
+        for page in (f"{node_id}.md", f"{node_id}/zh.md"):  # as the frontend asks for them
+            assert server.get(f"/extensions/comfyui-musar/docs/{page}").startswith(b"# ")
 
 
 def test_the_shipped_prompts_are_what_make_workflows_writes():
