@@ -66,7 +66,7 @@ def test_shipped_prompt_draws(server, small, too_old, name):
     told = max(result.texts)  # of second passes, each has one subject
     assert told.startswith(f"{subjects} subject{'s' * (subjects > 1)}, routed · ")
     assert told.split(" · ")[1].split(":")[0] == wired[0]["preset"]
-    preset = "flux.2" if is_flux2(prompt) else name.rsplit("_", 1)[1]
+    preset = {"try_sprites": "musar"}.get(name, "flux.2" if is_flux2(prompt) else name.rsplit("_", 1)[1])
     assert wired[0]["preset"].lower().startswith(preset)
 
 
