@@ -139,7 +139,7 @@ locales: host
 	LOCALES=1 $(PYTEST) tests/host/test_locales.py
 
 screenshots: test-tools
-	SCREENSHOTS=1 $(PYTEST) tests/browser/test_canvas.py tests/browser/test_subgraph.py tests/browser/test_language.py
+	SCREENSHOTS=1 $(PYTEST) tests/browser/test_canvas.py tests/browser/test_subgraph.py tests/browser/test_language.py tests/browser/test_app.py
 
 ablation: train-tools
 	@"$(PY)" -m studies.ablation $(if $(FORCE),--force)

@@ -28,8 +28,6 @@ def with_small_models(prompt: dict, size: int = 256, steps: int = 8, reference_s
                 inputs["noise_lora"] = LORA if both else "none"
             case "VAELoader" if not flux2:
                 inputs["vae_name"] = VAE
-            case "MusarDemoTextEncoder":
-                inputs["text_encoder"] = TEXT
             case "DualCLIPLoader":
                 node["class_type"] = "MusarDemoTextEncoder"
                 node["inputs"] = {"text_encoder": TEXT}

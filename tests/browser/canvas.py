@@ -55,7 +55,6 @@ SMALL = """() => {
 }"""
 SWAP_ENCODER = """() => {
   const graph = window.app.graph, old = graph._nodes.find(n => n.type.endsWith('CLIPLoader'));
-  if (!old) return;  // it has the small one already
   const small = LiteGraph.createNode('MusarDemoTextEncoder');
   graph.add(small);
   small.pos = [...old.pos];
