@@ -1,11 +1,19 @@
 """The ready-made subgraphs: found by their names, wired up, run."""
 
+import json
+
 import pytest
 from playwright.sync_api import TimeoutError
 
 from gallery.subgraph import EVERY
+from tools.browser import CLASSIC, NODES_2, WAYS
 
-from .canvas import BROKEN, PROMPT, run
+from .canvas import BROKEN, OPEN, PROMPT, overlaps, run, wait_for_nodes
+
+ENTER = """() => {
+  const [face] = window.app.graph._nodes;
+  window.app.canvas.openSubgraph(face.subgraph, face);
+}"""
 
 WIRE = """() => {
   const graph = window.app.graph, [face] = graph._nodes.filter(n => n.isSubgraphNode?.());
@@ -54,7 +62,7 @@ def search(page, name):
     found.wait_for(timeout=10000)
     page.wait_for_timeout(1000)
     page.keyboard.press("Enter")
-    found.wait_for(state="hidden", timeout=10000)
+    page.get_by_role("search").wait_for(state="hidden", timeout=10000)
 
 
 def place(page, name, tries=4):
@@ -72,7 +80,24 @@ def place(page, name, tries=4):
             page.keyboard.press("Escape")
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("ready", EVERY, ids=lambda ready: ready.name)
+def test_no_nodes_overlap_inside(shared, ready):
+    shared.evaluate(OPEN, json.loads(ready.file.read_text()))
+    wait_for_nodes(shared, 1)
+    shared.evaluate(ENTER)
+    pairs, count = overlaps(shared)
+    inside = shared.evaluate("window.app.canvas.graph._nodes.length")
+    shared.evaluate("window.app.canvas.setGraph(window.app.graph)")
+    assert (pairs, count) == ([], inside + 2), "its inputs and outputs are boxes too"
+    assert inside == len(ready.graph.prompt) - len(ready.outside) - 1
+
+
+@pytest.mark.parametrize(
+    ("ready", "way"),
+    [(ready, CLASSIC) for ready in EVERY] + [(EVERY[0], NODES_2)],
+    ids=lambda of: of if isinstance(of, str) else of.name,
+)
 def test_found_wired_and_run(page, server, photograph, ready):
     assert ready.name in [entry["name"] for entry in server.json("/global_subgraphs").values()]
     place(page, ready.name)
