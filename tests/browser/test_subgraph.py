@@ -24,17 +24,17 @@ WIRE = """() => {
     values.forEach((value, k) => { node.widgets[k].value = value });
     if (to) node.connect(0, to, to.inputs.findIndex(i => i.name === name));
     node.pos = [-440, height];
-    node.size = [340, type === 'LoadImage' ? 250 : node.computeSize()[1]];
-    height += node.size[1] + 50;
+    node.size = [340, type === 'LoadImage' ? 314 : node.computeSize()[1]];
+    height += node.size[1] + 90;
     return node;
   };
   const inside = face.inputs.some(i => i.name === 'dual_lora');
   const branches = ['sprites_dual_lora.safetensors', 'none', 1, 1];
   const lora = inside ? null : add('MusarDualLora', branches, face, 'model');
   add('UNETLoader', ['flux1-dev.safetensors'], lora ?? face, 'model').pos = [-840, -60];
-  add('MusarDemoTextEncoder', ['t5xxl_fp16.safetensors'], face, 'clip').pos = [-840, 80];
-  add('VAELoader', ['ae.safetensors'], face, 'vae').pos = [-840, 190];
-  height = lora ? lora.pos[1] + lora.size[1] + 50 : -60;
+  add('MusarDemoTextEncoder', ['t5xxl_fp16.safetensors'], face, 'clip').pos = [-840, 100];
+  add('VAELoader', ['ae.safetensors'], face, 'vae').pos = [-840, 240];
+  height = lora ? lora.pos[1] + lora.size[1] + 90 : -60;
   ['cat.png', 'robot.png', 'ball.png'].forEach((file, k) => {
     if (face.inputs.some(i => i.name === `image_${k + 1}`)) add('LoadImage', [file], face, `image_${k + 1}`);
   });
@@ -109,5 +109,6 @@ def test_found_wired_and_run(page, server, photograph, ready):
     page.evaluate(WIRE)
     (saved,) = (n for n, inside in page.evaluate(PROMPT).items() if inside["class_type"] == "SaveImage")
     assert len(run(page)[saved]["images"]) == 1
+    assert overlaps(page)[0] == []
     if ready is EVERY[0]:
         photograph("subgraph", *page.evaluate("window.app.graph._nodes.map(n => n.type)"))
