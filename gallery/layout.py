@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 
 from tools.comfy_server import ROOT
 
-from .files import models
+from .files import files_of, models
 from .graph import Graph
 
 GAP, TITLE = 60, 30  # pixels between nodes; of a node's bar above its position
@@ -113,6 +113,19 @@ def note(graph: Graph) -> str:
         "that word into its `phrase`. More subjects: connect another MUSAR Subject to the next socket of "
         "MUSAR Conditioning.",
         *graph.notes,
-        "Files and folders: README.",
+        " ".join(
+            ["Files that are missing are listed with their addresses; all are in README.", *_kept(graph)]
+        ),
     ]
     return "\n\n".join(lines)
+
+
+def _kept(graph: Graph) -> list[str]:
+    """What a download alone does not do."""
+    said = []
+    for file in files_of(graph.prompt):
+        if file.url and file.published != file.name:
+            said.append(f"Save `{file.published}` as `{file.name}`.")
+        if file.gated:
+            said.append(f"The licence of {file.repository} has to be accepted there first.")
+    return said

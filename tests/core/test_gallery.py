@@ -1,17 +1,19 @@
 """What docs say of the shipped graphs is what the graphs are."""
 
 import json
+import re
 
 import pytest
 
 from gallery.files import EVERY, files_of, models
 from gallery.graphs import every_graph
+from gallery.layout import pack
 from gallery.page import ABOUT, PAGE, differences, page
 from gallery.tables import PAGES, language, with_tables
 from tools.comfy_server import ROOT
 
 GRAPHS = {graph.name: graph for graph in every_graph()}
-LOADERS = {"UNETLoader", "LoraLoaderModelOnly", "DualCLIPLoader", "CLIPLoader", "VAELoader", "MusarDualLora"}
+OURS = re.compile("(Musar|Anyms)(?!Demo)")
 STALE = "is stale: run `python -m gallery`"
 
 
@@ -43,7 +45,6 @@ def test_every_file_of_a_graph_is_in_the_list_and_on_its_loader(name):
     asked = {
         value
         for node in prompt.values()
-        if node["class_type"] in LOADERS
         for value in node["inputs"].values()
         if isinstance(value, str) and value.endswith(".safetensors")
     }
@@ -51,6 +52,18 @@ def test_every_file_of_a_graph_is_in_the_list_and_on_its_loader(name):
     drawn = json.loads((ROOT / "workflows" / f"{name}.json").read_text())["nodes"]
     carried = {str(n["id"]): n["properties"]["models"] for n in drawn if "models" in n["properties"]}
     assert carried == models(prompt), f"workflows/{name}.json {STALE}"
+
+
+@pytest.mark.parametrize(
+    "file", [*ROOT.glob("workflows/*.json"), *ROOT.glob("subgraphs/*.json")], ids=lambda f: f.stem
+)
+def test_our_nodes_say_which_pack_they_are_of(file):
+    drawn = json.loads(file.read_text())
+    inside = [n for one in drawn.get("definitions", {}).get("subgraphs", []) for n in one["nodes"]]
+    ours = [n for n in drawn["nodes"] + inside if OURS.match(n["type"])]
+    assert ours
+    for node in ours:
+        assert pack().items() <= node["properties"].items(), f"{file.name} {STALE}"
 
 
 def test_addresses_are_such_as_the_frontend_offers():
