@@ -114,7 +114,7 @@ def note(graph: Graph) -> str:
         "MUSAR Conditioning.",
         *graph.notes,
         " ".join(
-            ["Files that are missing are listed with their addresses; all are in README.", *_kept(graph)]
+            ["ComfyUI lists the files that are missing, with their folders and addresses.", *_kept(graph)]
         ),
     ]
     return "\n\n".join(lines)
