@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import urllib.request
 from types import TracebackType
 
 from playwright.sync_api import Page, sync_playwright
@@ -16,6 +18,7 @@ QUIET = (  # it talks to nobody but the server
     "--no-sandbox",
 )
 SIZE = {"width": 1900, "height": 1100}
+CLASSIC, NODES_2 = WAYS = ("classic", "nodes 2.0")  # in which the frontend draws nodes
 
 
 class Browser:
@@ -35,16 +38,24 @@ class Browser:
         self.open()
         return self
 
-    def open(self) -> None:
-        """A new page, as a new visitor sees it, without what it greets them with."""
+    def open(self, way: str = CLASSIC, url: str | None = None) -> Page:
+        """A new page, as a new visitor sees it, without what it greets them with. `url`: another server's."""
+        url = url or self.url
+        setting = urllib.request.Request(  # the server keeps it, for pages opened from now on
+            f"{url}/settings/Comfy.VueNodes.Enabled",
+            json.dumps(way == NODES_2).encode(),
+            {"Content-Type": "application/json"},
+        )
+        urllib.request.urlopen(setting, timeout=60).close()
         self.page = self.chromium.new_context(viewport=self.size, accept_downloads=True).new_page()
-        self.page.goto(self.url, wait_until="load")
+        self.page.goto(url, wait_until="load")
         self.page.wait_for_function(
             "!!(window.app?.graph && window.LiteGraph?.registered_node_types?.KSampler)"
         )
         self.page.wait_for_timeout(1500)
         self.page.keyboard.press("Escape")
         self.page.evaluate("window.app.graph.clear()")
+        return self.page
 
     def __exit__(
         self,

@@ -1,11 +1,14 @@
 """What a person does on the canvas, in words of the page."""
 
 import base64
+from itertools import combinations
 
 OPEN = """async graph => {
+  const app = window.app;
   const nodes = {...graph, extra: {...graph.extra, linearMode: false}};  // also where it opens as a form
-  await window.app.loadGraphData(nodes, true, true, 'shipped');
+  await app.loadGraphData(nodes, true, true, app.extensionManager.workflow.activeWorkflow);
 }"""
+EMPTY = "window.app.nodeOutputs = {}; window.app.graph.clear()"
 PROMPT = "async () => (await window.app.graphToPrompt()).output"
 BROKEN = """() => {
   const graph = window.app.graph, ids = new Set(graph._nodes.map(n => n.id));
@@ -21,6 +24,32 @@ DROP = """async ([name, type, data]) => {
   const where = {bubbles: true, cancelable: true, dataTransfer: carried, clientX: 900, clientY: 500};
   canvas.dispatchEvent(new DragEvent('dragover', where));
   canvas.dispatchEvent(new DragEvent('drop', where));
+}"""
+BOXES = """async () => {
+  // Title and [left, top, right, bottom] of every node, as they are drawn: of Nodes 2.0, its elements.
+  const app = window.app, graph = app.canvas.graph, {ds} = app.canvas, out = [];
+  const pause = () => new Promise(done => setTimeout(done, 200));
+  const drawn = () => {
+    const canvas = app.canvas.canvas.getBoundingClientRect();
+    const all = [...document.querySelectorAll('[data-node-id]')].map(node => {
+      const {x, y, width, height} = node.getBoundingClientRect();
+      const at = [(x - canvas.x) / ds.scale - ds.offset[0], (y - canvas.y) / ds.scale - ds.offset[1]];
+      return [graph.getNodeById(node.dataset.nodeId)?.title, ...at, width / ds.scale, height / ds.scale];
+    });
+    return all;
+  };
+  if (LiteGraph.vueNodesMode) {
+    ds.scale = 1;  // far away it draws less
+    for (let before = '', tries = 0; tries < 50; tries++) {
+      await pause();
+      out.splice(0, out.length, ...drawn());
+      if (out.length === graph._nodes.length && JSON.stringify(out) === before) break;
+      before = JSON.stringify(out);
+    }
+  } else for (const node of graph._nodes) out.push([node.title, ...node.getBounding(new Float32Array(4))]);
+  const ends = [graph.inputNode, graph.outputNode].filter(node => node);  // of a subgraph
+  for (const node of ends) out.push([node.title, ...node.boundingRect]);
+  return out.map(([title, x, y, width, height]) => [title, [x, y, x + width, y + height]]);
 }"""
 FRAME = """async kinds => {
   // Nothing but these nodes, as large as the page allows; the part of the page they take.
@@ -70,6 +99,17 @@ SWAP_ENCODER = """() => {
 
 def drop(page, name, kind, content):
     page.evaluate(DROP, [name, kind, base64.b64encode(content).decode()])
+
+
+def overlaps(page):
+    """Pairs of nodes that lie on each other as they are drawn now, and how many nodes there are."""
+    boxes = page.evaluate(BOXES)
+    pairs = [
+        (one, other)
+        for (one, a), (other, b) in combinations(boxes, 2)
+        if min(a[2], b[2]) - max(a[0], b[0]) > 1 and min(a[3], b[3]) - max(a[1], b[1]) > 1
+    ]
+    return pairs, len(boxes)
 
 
 def wait_for_nodes(page, count):

@@ -9,11 +9,11 @@ import pytest
 
 from gallery.on_sprites import with_sprites
 from gallery.on_tiny import with_tiny_flux2
-from tools.browser import Browser
+from tools.browser import CLASSIC, NODES_2, Browser
 from tools.comfy_host import use_comfy
 from tools.comfy_server import ROOT, ComfyServer, host_from_environment
 
-from .canvas import FRAME
+from .canvas import EMPTY, FRAME
 
 WORKFLOWS = sorted(file.stem for file in (ROOT / "workflows").glob("*.json"))
 
@@ -40,20 +40,47 @@ def browser(server):
 
 
 @pytest.fixture
-def page(browser):
-    """A page of its own, with an empty canvas."""
-    browser.open()
-    yield browser.page
-    browser.page.context.close()
+def way():
+    """In which nodes are drawn; a test that takes both is parametrised with `way`."""
+    return CLASSIC
 
 
 @pytest.fixture
-def photograph(page, tmp_path):
+def page(browser, way):
+    """A page of its own, with an empty canvas."""
+    opened = browser.open(way)
+    yield opened
+    opened.context.close()
+
+
+@pytest.fixture(scope="session")
+def kept(browser):
+    """A page for each way, which tests leave as they found it: opening one takes seconds."""
+    pages = {}
+
+    def opened(way):
+        if way not in pages:
+            pages[way] = browser.open(way)
+        return pages[way]
+
+    return opened
+
+
+@pytest.fixture
+def shared(kept, way):
+    """That page, with an empty canvas."""
+    page = kept(way)
+    page.evaluate(EMPTY)
+    return page
+
+
+@pytest.fixture
+def photograph(page, way, tmp_path):
     """photograph("sockets", "MusarSubject", …): these kinds of nodes; none: the page as it is.
 
-    `make screenshots` keeps it: a node's portrait beside its help, all others in docs/images.
+    `make screenshots` keeps it, as Nodes 2.0: a node's portrait beside its help, all others in docs/images.
     """
-    kept = "SCREENSHOTS" in os.environ
+    kept = "SCREENSHOTS" in os.environ and way == NODES_2
 
     def take(name, *kinds, wait=500):
         part = {"clip": page.evaluate(FRAME, list(kinds))} if kinds else {}

@@ -1,11 +1,14 @@
 """What a person sees while building and running: sockets that grow, help, errors, maps."""
 
-from demo.painter import STEPS
-from gallery.__main__ import laid_out
-from gallery.graphs import every_graph
-from gallery.on_sprites import as_sprites
+import pytest
 
-from .canvas import ready, run
+from demo.painter import STEPS
+from gallery.graphs import every_graph
+from gallery.layout import laid_out
+from gallery.on_sprites import as_sprites
+from tools.browser import NODES_2, WAYS
+
+from .canvas import PROMPT, overlaps, ready, run
 
 OURS = ("MusarSubject", "MusarRouting", "MusarConditioning")
 GROW = """async count => {
@@ -30,6 +33,12 @@ SELECT = """type => {
   app.canvas.selectNode(app.graph._nodes.find(n => n.type === type));
   app.canvas.setDirty(true, true);
 }"""
+LOOK_AT = """id => {
+  const {canvas, graph} = window.app, [x, y] = graph.getNodeById(id).pos;
+  canvas.ds.scale = 1;
+  canvas.ds.offset = [500 - x, 120 - y];
+  canvas.setDirty(true, true);
+}"""
 WATCH = """() => {
   window.shown = [];
   window.app.api.addEventListener('b_preview_with_metadata', e => window.shown.push(e.detail.nodeId));
@@ -50,6 +59,7 @@ def test_help_opens(page):
     )
 
 
+@pytest.mark.parametrize("way", WAYS)
 def test_a_missing_phrase_is_a_sentence(page, shipped):
     graph, _ = shipped("two_subjects_uno")
     ready(page, graph)
@@ -63,15 +73,20 @@ def test_a_missing_phrase_is_a_sentence(page, shipped):
     page.get_by_text("The phrase 'penguin' is needed in the prompt", exact=False).first.wait_for()
 
 
-def test_the_routing_map_is_on_the_node_while_it_runs_and_in_the_preview_after(page, photograph):
+@pytest.mark.parametrize("way", WAYS)
+def test_the_routing_map_is_on_the_node_while_it_runs_and_in_the_preview_after(page, photograph, way):
     (graph,) = (g for g in every_graph() if g.name == "routing_map_uno")
     graph.prompt = as_sprites(graph.prompt)
+    graph.prompt["9"]["inputs"]["seed"] = 1 + WAYS.index(way)  # what is cached shows no maps
     laid_out(graph, page)
     page.evaluate(WATCH)
     outputs = run(page)
     (routing,) = (i for i, node in graph.prompt.items() if node["class_type"] == "MusarRouting")
     assert page.evaluate("window.shown").count(routing) == STEPS, "once a step"
     assert [len(outputs[i]["images"]) for i in ("90", "91", "92", "93")] == [1, 1, 1, 1]
+    assert overlaps(page) == ([], len(graph.prompt) + 1), "with the maps on them"
+    if way == NODES_2:
+        assert all(page.locator(f'[data-node-id="{i}"] img').count() for i in (routing, "90"))
     for name in (*OURS, "MusarRoutingPreview"):
         photograph(name, name)
     photograph("nodes", "LoraLoaderModelOnly", *OURS)
@@ -79,6 +94,7 @@ def test_the_routing_map_is_on_the_node_while_it_runs_and_in_the_preview_after(p
     photograph("workflow", *{node["class_type"] for node in graph.prompt.values()})
 
 
+@pytest.mark.parametrize("way", [NODES_2])
 def test_the_dual_lora_draws_and_the_preset_stands_on_the_node(page, photograph):
     (graph,) = (g for g in every_graph() if g.name == "two_subjects_musar")
     graph.prompt = as_sprites(graph.prompt)
@@ -88,6 +104,35 @@ def test_the_dual_lora_draws_and_the_preset_stands_on_the_node(page, photograph)
     shown = "window.app.graph._nodes.flatMap(n => (n.widgets ?? []).map(w => String(w.value)))"
     assert text in page.evaluate(shown)
     photograph("MusarDualLora", "MusarDualLora")
+
+
+@pytest.mark.parametrize("way", [NODES_2])  # the other way shows boxes and cannot draw them
+def test_boxes_are_drawn_by_hand(page, shipped):
+    graph, _ = shipped("boxes_uno")
+    ready(page, graph)
+    (editor,) = (n for n in graph["nodes"] if n["type"] == "CreateBoundingBoxes")
+    page.evaluate(LOOK_AT, editor["id"])
+    inside = page.locator(f'[data-node-id="{editor["id"]}"]')
+    inside.get_by_text("Clear all").click()
+    sheet = inside.locator("canvas").bounding_box()
+    wanted = [(0.1, 0.2, 0.4, 0.8), (0.5, 0.3, 0.9, 0.9)]  # left, top, right, bottom: parts of the canvas
+    for left, top, right, bottom in wanted:
+        page.mouse.move(sheet["x"] + left * sheet["width"], sheet["y"] + top * sheet["height"])
+        page.mouse.down()
+        page.mouse.move(sheet["x"] + right * sheet["width"], sheet["y"] + bottom * sheet["height"], steps=4)
+        page.mouse.up()
+    told = page.evaluate(PROMPT)[str(editor["id"])]["inputs"]
+    drawn = told["editor_state"]["__value__"]
+    assert [pytest.approx(corners, abs=0.02) for corners in wanted] == [
+        (
+            box["x"] / told["width"],
+            box["y"] / told["height"],
+            (box["x"] + box["width"]) / told["width"],
+            (box["y"] + box["height"]) / told["height"],
+        )
+        for box in drawn
+    ]
+    assert len(run(page)["81"]["images"]) == 1
 
 
 def test_templates_list_the_workflows(server):

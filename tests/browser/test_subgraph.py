@@ -1,11 +1,19 @@
 """The ready-made subgraphs: found by their names, wired up, run."""
 
+import json
+
 import pytest
 from playwright.sync_api import TimeoutError
 
 from gallery.subgraph import EVERY
+from tools.browser import CLASSIC, NODES_2, WAYS
 
-from .canvas import BROKEN, PROMPT, run
+from .canvas import BROKEN, OPEN, PROMPT, overlaps, run, wait_for_nodes
+
+ENTER = """() => {
+  const [face] = window.app.graph._nodes;
+  window.app.canvas.openSubgraph(face.subgraph, face);
+}"""
 
 WIRE = """() => {
   const graph = window.app.graph, [face] = graph._nodes.filter(n => n.isSubgraphNode?.());
@@ -16,17 +24,17 @@ WIRE = """() => {
     values.forEach((value, k) => { node.widgets[k].value = value });
     if (to) node.connect(0, to, to.inputs.findIndex(i => i.name === name));
     node.pos = [-440, height];
-    node.size = [340, type === 'LoadImage' ? 250 : node.computeSize()[1]];
-    height += node.size[1] + 50;
+    node.size = [340, type === 'LoadImage' ? 314 : node.computeSize()[1]];
+    height += node.size[1] + 90;
     return node;
   };
   const inside = face.inputs.some(i => i.name === 'dual_lora');
   const branches = ['sprites_dual_lora.safetensors', 'none', 1, 1];
   const lora = inside ? null : add('MusarDualLora', branches, face, 'model');
   add('UNETLoader', ['flux1-dev.safetensors'], lora ?? face, 'model').pos = [-840, -60];
-  add('MusarDemoTextEncoder', ['t5xxl_fp16.safetensors'], face, 'clip').pos = [-840, 80];
-  add('VAELoader', ['ae.safetensors'], face, 'vae').pos = [-840, 190];
-  height = lora ? lora.pos[1] + lora.size[1] + 50 : -60;
+  add('MusarDemoTextEncoder', ['t5xxl_fp16.safetensors'], face, 'clip').pos = [-840, 100];
+  add('VAELoader', ['ae.safetensors'], face, 'vae').pos = [-840, 240];
+  height = lora ? lora.pos[1] + lora.size[1] + 90 : -60;
   ['cat.png', 'robot.png', 'ball.png'].forEach((file, k) => {
     if (face.inputs.some(i => i.name === `image_${k + 1}`)) add('LoadImage', [file], face, `image_${k + 1}`);
   });
@@ -54,7 +62,7 @@ def search(page, name):
     found.wait_for(timeout=10000)
     page.wait_for_timeout(1000)
     page.keyboard.press("Enter")
-    found.wait_for(state="hidden", timeout=10000)
+    page.get_by_role("search").wait_for(state="hidden", timeout=10000)
 
 
 def place(page, name, tries=4):
@@ -72,7 +80,24 @@ def place(page, name, tries=4):
             page.keyboard.press("Escape")
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("ready", EVERY, ids=lambda ready: ready.name)
+def test_no_nodes_overlap_inside(shared, ready):
+    shared.evaluate(OPEN, json.loads(ready.file.read_text()))
+    wait_for_nodes(shared, 1)
+    shared.evaluate(ENTER)
+    pairs, count = overlaps(shared)
+    inside = shared.evaluate("window.app.canvas.graph._nodes.length")
+    shared.evaluate("window.app.canvas.setGraph(window.app.graph)")
+    assert (pairs, count) == ([], inside + 2), "its inputs and outputs are boxes too"
+    assert inside == len(ready.graph.prompt) - len(ready.outside) - 1
+
+
+@pytest.mark.parametrize(
+    ("ready", "way"),
+    [(ready, CLASSIC) for ready in EVERY] + [(EVERY[0], NODES_2)],
+    ids=lambda of: of if isinstance(of, str) else of.name,
+)
 def test_found_wired_and_run(page, server, photograph, ready):
     assert ready.name in [entry["name"] for entry in server.json("/global_subgraphs").values()]
     place(page, ready.name)
@@ -84,5 +109,6 @@ def test_found_wired_and_run(page, server, photograph, ready):
     page.evaluate(WIRE)
     (saved,) = (n for n, inside in page.evaluate(PROMPT).items() if inside["class_type"] == "SaveImage")
     assert len(run(page)[saved]["images"]) == 1
+    assert overlaps(page)[0] == []
     if ready is EVERY[0]:
         photograph("subgraph", *page.evaluate("window.app.graph._nodes.map(n => n.type)"))

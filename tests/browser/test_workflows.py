@@ -5,19 +5,30 @@ from pathlib import Path
 
 import pytest
 
-from .canvas import BROKEN, OPEN, PROMPT, drop, ready, run, wait_for_nodes
+from tools.browser import NODES_2, WAYS
+
+from .canvas import BROKEN, OPEN, PROMPT, drop, overlaps, ready, run, wait_for_nodes
 from .conftest import WORKFLOWS
 
 OLDER = Path(__file__).with_name("older")  # as version 0.1.0 shipped them
+ANEW = """step => {  // what the server has kept shows no texts and maps
+  for (const node of window.app.graph._nodes.filter(n => n.type === 'MusarConditioning'))
+    node.widgets.find(w => w.name === 'guidance').value += step;
+}"""
+DRAWN = """nodes => nodes.every(
+  id => document.querySelector(`[data-node-id="${id}"] img`)?.naturalWidth > 0
+)"""
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", WORKFLOWS)
-def test_it_opens_and_is_its_prompt(page, shipped, name):
+def test_it_opens_and_is_its_prompt_and_no_nodes_overlap(shared, shipped, name):
     graph, prompt = shipped(name)
-    page.evaluate(OPEN, graph)
-    wait_for_nodes(page, len(graph["nodes"]))
-    assert page.evaluate(BROKEN) == [[], 0]
-    assert page.evaluate(PROMPT) == prompt
+    shared.evaluate(OPEN, graph)
+    wait_for_nodes(shared, len(graph["nodes"]))
+    assert shared.evaluate(BROKEN) == [[], 0]
+    assert shared.evaluate(PROMPT) == prompt
+    assert overlaps(shared) == ([], len(graph["nodes"]))
 
 
 def test_dropped_as_a_file(page, shipped):
@@ -27,14 +38,19 @@ def test_dropped_as_a_file(page, shipped):
     assert page.evaluate(PROMPT) == prompt
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", [name for name in WORKFLOWS if name != "try_sprites"])  # a server test does
-def test_run_shows_pictures(page, shipped, server, name):
+def test_run_shows_pictures(shared, shipped, way, name):
     graph, prompt = shipped(name)
-    ready(page, graph)
-    outputs = run(page)
-    for node, inside in prompt.items():
-        if inside["class_type"] == "SaveImage":
-            assert len(outputs[node]["images"]) == (4 if name == "batch_of_four_uno" else 1)
+    ready(shared, graph)
+    shared.evaluate(ANEW, 0.01 * WAYS.index(way))
+    outputs = run(shared)
+    saved = [n for n, inside in prompt.items() if inside["class_type"] == "SaveImage"]
+    for node in saved:
+        assert len(outputs[node]["images"]) == (4 if name == "batch_of_four_uno" else 1)
+    if way == NODES_2:
+        shared.wait_for_function(DRAWN, arg=saved)
+    assert overlaps(shared) == ([], len(graph["nodes"])), "with pictures and texts on them"
 
 
 def test_a_picture_brings_its_workflow(page, shipped, server):
