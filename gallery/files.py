@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from demo.painter import FLUX, LORA, TEXT, VAE
+
 FLUX1, FLUX2 = "flux1", "flux2"  # tables of docs
+HERE = "here"  # in this repository: in no table
 DEV, NON_COMMERCIAL = "FLUX.1 [dev] Non-Commercial", "FLUX Non-Commercial"
-AS_MODEL = "as the model"
+AS_MODEL, OURS = "as the model", "as this repository"
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class File:
     title: str  # what it is, in a few words
     name: str  # as the graphs ask for it
     folder: str
-    url: str  # empty: nobody has published it
+    url: str  # empty: nobody has published it, or it is here
     licence: str
     table: str
     gated: bool = False  # its publisher lets in who accepts the licence
@@ -172,6 +175,10 @@ EVERY = (
         AS_MODEL,
         FLUX2,
     ),
+    File("Sprites", FLUX, "diffusion_models", "", OURS, HERE),
+    File("Sprites' VAE", VAE, "vae", "", OURS, HERE),
+    File("Sprites' text encoder", TEXT, "text_encoders", "", OURS, HERE),
+    File("a dual LoRA of Sprites", LORA, "loras", "", OURS, HERE),
 )
 BY_NAME = {file.name: file for file in EVERY}
 

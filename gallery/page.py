@@ -7,7 +7,7 @@ from typing import Any
 from tools.comfy_server import ROOT
 
 from . import subgraph
-from .files import File, files_of
+from .files import HERE, File, files_of
 from .graph import Graph
 from .graphs import every_graph
 
@@ -77,7 +77,9 @@ def _section(around: tuple[File, ...], graphs: list[Graph]) -> str:
 
 
 def _link(file: File) -> str:
-    return f"[`{file.name}`]({file.url})" if file.url else f"`{file.name}` (nobody has published one)"
+    if file.url:
+        return f"[`{file.name}`]({file.url})"
+    return f"`{file.name}` ({'of this repository' if file.table == HERE else 'nobody has published one'})"
 
 
 def _row(graph: Graph, otherwise: str) -> str:
