@@ -10,6 +10,7 @@ from torch import Tensor
 from .world.palette import latent_codes
 
 CODES = torch.from_numpy(latent_codes())
+_FLUX2_CODES = torch.cat([CODES, CODES], -1)  # its VAE has twice the channels
 
 
 def latents_of(cells: list[np.ndarray]) -> Tensor:
@@ -20,3 +21,14 @@ def latents_of(cells: list[np.ndarray]) -> Tensor:
 def cells_of(latents: Tensor) -> np.ndarray:
     """B C H W -> colour indices B H W: the nearest code of each cell."""
     return torch.einsum("b c h w, n c -> b h w n", latents.float(), CODES).argmax(-1).numpy()
+
+
+def flux2_latents_of(cells: list[np.ndarray]) -> Tensor:
+    """Colour indices -> B 128 h w, as FLUX.2 sees them: a token a latent, two by two cells in each."""
+    codes = _FLUX2_CODES[torch.from_numpy(np.stack(cells))]
+    return rearrange(codes, "b (h p) (w q) c -> b (c p q) h w", p=2, q=2)
+
+
+def flux2_cells_of(latents: Tensor) -> np.ndarray:
+    codes = rearrange(latents.float(), "b (c p q) h w -> b (h p) (w q) c", p=2, q=2)
+    return (codes @ _FLUX2_CODES.T).argmax(-1).numpy()
