@@ -40,7 +40,7 @@ help:
 	@echo "make bench-attention  measure routed attention, into docs/benchmarks.md"
 	@echo "make bench-lora       measure the dual LoRA, likewise"
 	@echo "make bench-record     measure the record of the run and the leak diagnostic, likewise"
-	@echo "make sprites-train    make the models of Sprites; goes on where it was stopped (SMOKE=1: a few steps; CROWD=1: the less kind ones)"
+	@echo "make sprites-train    make the models of Sprites; goes on where it was stopped (SMOKE=1: a few steps; CROWD=1: the less kind ones; FLUX2=1: of FLUX.2)"
 	@echo "make diptych-preview  a contact sheet of training examples; SOURCE=folder FOLDER=… for your own pairs"
 	@echo "make workflows        write the shipped workflows anew, through ComfyUI's own frontend in Chromium"
 	@echo "make screenshots      the pictures of ComfyUI in docs/images"
@@ -106,7 +106,7 @@ bench-lora: host
 	@"$(PY)" -m benchmarks.lora
 
 sprites-train: train-tools
-	@"$(PY)" -m studies.base_model $(if $(CROWD),--crowd) $(if $(SMOKE),--smoke)
+	@"$(PY)" -m studies.base_model $(if $(CROWD),--crowd) $(if $(FLUX2),--flux2) $(if $(SMOKE),--smoke)
 
 sprites-judge: host
 	@"$(PY)" -m studies.base_model.report

@@ -67,7 +67,9 @@ def read_so_far(kinds: list[str], words: str, place: str, ends: list[int]) -> np
     return told
 
 
-def lesson(rng: np.random.Generator, encoder: SpritesFlux2Encoder, size: int) -> tuple[Tensor, Tensor, Tensor]:
+def lesson(
+    rng: np.random.Generator, encoder: SpritesFlux2Encoder, size: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """ids and what is real of them, B m, and what they tell, B m heads."""
     texts, answers = [], []
     for _ in range(size):
@@ -79,7 +81,7 @@ def lesson(rng: np.random.Generator, encoder: SpritesFlux2Encoder, size: int) ->
         told = read_so_far(kinds, words, scene.place, [end - first for _, end in offsets])
         texts.append(words)
         answers.append(np.pad(told, ((0, encoder.length - len(told)), (0, 0))))
-    ids, real = encoder.padded(texts)
+    ids, real = encoder.padded(texts, encoder.length)
     return ids, real, torch.from_numpy(np.stack(answers))
 
 

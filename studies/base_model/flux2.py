@@ -51,9 +51,7 @@ def velocity(flux: nn.Module, latent: Tensor, time: Tensor, b: Batch) -> Tensor:
     return told[:, : latent.shape[1]]
 
 
-def train_flux2(
-    settings: dict, encoder: SpritesFlux2Encoder, checkpoint: Path, compiled: bool = True
-) -> Run:
+def train_flux2(settings: dict, encoder: SpritesFlux2Encoder, checkpoint: Path, compiled: bool = True) -> Run:
     flux = new_flux2(settings)
     tutor = Tutor(flux, settings["hidden"])
 

@@ -83,6 +83,5 @@ def looks(rng: np.random.Generator, scene: Scene) -> list[np.ndarray]:
 
 @torch.no_grad()
 def spoken(encoder: SpritesFlux2Encoder, words: list[str], length: int) -> Tensor:
-    """B length width: padding is all alike, so a longer T has more of the last."""
-    context = encoder.text(*encoder.padded(words))
-    return context[:, list(range(encoder.length)) + [encoder.length - 1] * (length - encoder.length)]
+    """B length width."""
+    return encoder.text(*encoder.padded(words, length))

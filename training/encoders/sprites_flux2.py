@@ -1,4 +1,4 @@
-"""The encoder of Sprites for FLUX.2: klein's chat template and tokenizer, a small Qwen3, the palette's codes."""
+"""The encoder of Sprites of FLUX.2: klein's template and tokenizer, a small Qwen3, the palette's codes."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ class SpritesFlux2Encoder(KleinEncoder):
     @torch.no_grad()
     def _read(self, text: str) -> Tensor:
         if text not in self._known:
-            ids, real = self.padded([text])
+            ids, real = self.padded([text], self.length)
             self._known[text] = self.text(ids, real)[0]
         return self._known[text]
 
-    def padded(self, texts: list[str]) -> tuple[Tensor, Tensor]:
+    def padded(self, texts: list[str], length: int) -> tuple[Tensor, Tensor]:
         """Ids and what is real of them, [B, length]."""
         every = [self._ids(text) for text in texts]
-        if max(map(len, every)) > self.length:
-            raise ValueError(f"Sprites' prompts have {self.length} tokens at most.")
-        ids = torch.full((len(every), self.length), self._tokenizer.pad_token_id)
+        if max(map(len, every)) > length:
+            raise ValueError(f"Sprites' prompts have {length} tokens at most here, with their template.")
+        ids = torch.full((len(every), length), self._tokenizer.pad_token_id)
         real = torch.zeros(ids.shape, dtype=torch.bool)
         for row, own in enumerate(every):
             ids[row, : len(own)], real[row, : len(own)] = torch.tensor(own), True
