@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sprites.chat_text import ChatText, read_chat_text
 from sprites.judge import read_cells
-from sprites.latents import flux2_cells_of, flux2_latents_of
+from sprites.latents import cells_of, flux2_latents_of
 from sprites.text_encoder import tokenizer_folder
 from sprites.world.palette import picture
 
@@ -40,7 +40,7 @@ class SpritesFlux2Encoder(KleinEncoder):
         return flux2_latents_of([read_cells(pixels)])[0]
 
     def picture(self, latent: Tensor) -> np.ndarray:
-        return picture(flux2_cells_of(latent[None])[0])
+        return picture(cells_of(latent[None])[0])
 
     def fingerprint(self) -> str:
         return hashlib.sha256((self.models / TEXT).read_bytes()).hexdigest()

@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from sprites.chat_text import read_chat_text
 from sprites.judge import read_cells
-from sprites.latents import flux2_cells_of, flux2_latents_of
+from sprites.latents import cells_of, flux2_latents_of
 from sprites.world.palette import picture
 from sprites.world.scene import pick_scene
 from studies.base_model.chat import new_text
@@ -55,6 +55,6 @@ def test_the_vae_gives_the_codes_that_the_base_model_learned(files, call):
     cells = pick_scene(np.random.default_rng(0), 2, 2).cells()
     latent = vae.encode(torch.from_numpy(picture(cells)).float()[None] / 255)
     assert latent.shape == (1, 128, cells.shape[0] // 2, cells.shape[1] // 2)
-    assert (flux2_cells_of(latent) == cells).all(), "the nearest code of each cell is its colour's"
+    assert (cells_of(latent) == cells).all(), "the nearest code of each cell is its colour's"
     drawn = vae.decode(flux2_latents_of([cells]) + 0.3 * torch.randn(latent.shape))
     assert (read_cells((drawn[0].numpy() * 255).astype(np.uint8)) == cells).mean() > 0.99
