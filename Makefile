@@ -29,7 +29,7 @@ SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 LONGEST_FIRST := host browser trainer server sprites core tables
 PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
-.PHONY: help host demo test lint test-hosts $(TIERS:%=test-%) bench-attention bench-lora bench-record \
+.PHONY: help host demo test lint test-hosts $(TIERS:%=test-%) bench-attention bench-cached bench-lora bench-record \
   sprites-train sprites-judge diptych-preview train-tools batch-tools train-estimate ablation \
   training-free views crowd times clean-training workflows locales screenshots thousand bench-batch musar-gen
 
@@ -40,6 +40,7 @@ help:
 	@echo "make test-hosts       the host and server tiers on ComfyUI $(KNOWN)"
 	@echo "make host             fetch ComfyUI $(HOST) and its requirements (make demo and make test do it too)"
 	@echo "make bench-attention  measure routed attention, into docs/benchmarks.md"
+	@echo "make bench-cached     measure FLUX.2 with Flux KV Cache, routed and not, likewise"
 	@echo "make bench-lora       measure the dual LoRA, likewise"
 	@echo "make bench-record     measure the record of the run and the leak diagnostic, likewise"
 	@echo "make sprites-train    make the models of Sprites; goes on where it was stopped (SMOKE=1: a few steps; CROWD=1: the less kind ones; FLUX2=1: of FLUX.2)"
@@ -106,6 +107,9 @@ bench-attention: host
 
 bench-record: host
 	@"$(PY)" -m benchmarks.record
+
+bench-cached: host
+	@"$(PY)" -m benchmarks.cached
 
 bench-lora: host
 	@"$(PY)" -m benchmarks.lora
