@@ -144,8 +144,9 @@ def main() -> None:
         f"block: {PROMPT} prompt tokens, a picture of {tokens} and references of {tokens // 4} tokens each, "
         "dynamic routing in every block, bfloat16, "
         f"torch {torch.__version__}, {device.type} ({platform.machine()}, "
-        f"{torch.get_num_threads()} threads), median of {args.repeats} turns. A step after the first, against the same step from words alone; "
-        f"*cached* is core's Flux KV Cache. Goal: {GOAL}× with eight references, cached and routed.",
+        f"{torch.get_num_threads()} threads), median of {args.repeats} turns. A step after the first, "
+        "against the same step from words alone; *cached* is core's Flux KV Cache. "
+        f"Goal: {GOAL}× with eight references, cached and routed.",
         "",
         f"| references | words alone ms | {' | '.join(list(WAYS)[1:])} |",
         "|---:|---:|" + "---:|" * (len(WAYS) - 1),
