@@ -31,7 +31,7 @@ PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
 .PHONY: help host demo test lint test-hosts $(TIERS:%=test-%) bench-attention bench-cached bench-lora bench-record \
   sprites-train sprites-judge diptych-preview train-tools batch-tools train-estimate ablation \
-  training-free views crowd times clean-training workflows locales screenshots thousand bench-batch musar-gen
+  training-free views crowd times clean-training workflows try-sprites package comfy-cli emblem locales screenshots thousand bench-batch musar-gen
 
 help:
 	@echo "make demo             pictures of Sprites through a real ComfyUI, into output/"
@@ -46,7 +46,10 @@ help:
 	@echo "make sprites-train    make the models of Sprites; goes on where it was stopped (SMOKE=1: a few steps; CROWD=1: the less kind ones; FLUX2=1: of FLUX.2)"
 	@echo "make diptych-preview  a contact sheet of training examples; SOURCE=folder FOLDER=… for your own pairs"
 	@echo "make workflows        write the shipped workflows anew, through ComfyUI's own frontend in Chromium"
+	@echo "make package          the pack as the registry would deliver it, and its size, into output/"
+	@echo "make try-sprites      a zip of Sprites for a ComfyUI without a terminal, into output/"
 	@echo "make screenshots      the pictures of ComfyUI in docs/images"
+	@echo "make emblem           the icon and the banner for the registry, into docs/images"
 	@echo "make locales          what the nodes say, for their translations (locales/)"
 	@echo "make ablation         train and judge the paper's variants on Sprites, into docs/results.md (FORCE=1: all anew)"
 	@echo "make training-free    route models that were trained without it, every way, into docs/results.md"
@@ -92,6 +95,8 @@ lint: test-tools
 	"$(PY)" -m ruff format --check .
 	"$(PY)" -m tools.ladder
 
+test-server: comfy-cli
+
 # tests/sprites would hide the room of that name from the tests
 $(TIERS:%=test-%): test-%: test-tools
 	$(PYTEST) tests/$(if $(filter sprites,$*),small_world,$*)
@@ -127,11 +132,23 @@ diptych-preview: host
 workflows: test-tools
 	@"$(PY)" -m gallery
 
+try-sprites: host
+	@"$(PY)" -m gallery.try_sprites
+
+package: host
+	@"$(PY)" -m tools.package
+
+comfy-cli: host
+	@"$(PY)" -m tools.comfy_cli
+
+emblem: host
+	@"$(PY)" -m gallery.emblem
+
 locales: host
 	LOCALES=1 $(PYTEST) tests/host/test_locales.py
 
 screenshots: test-tools
-	SCREENSHOTS=1 $(PYTEST) tests/browser/test_canvas.py tests/browser/test_subgraph.py
+	SCREENSHOTS=1 $(PYTEST) tests/browser/test_canvas.py tests/browser/test_subgraph.py tests/browser/test_language.py tests/browser/test_app.py
 
 ablation: train-tools
 	@"$(PY)" -m studies.ablation $(if $(FORCE),--force)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ FILES = {"cat.png": "cat", "robot.png": "robot", "ball.png": "ball", "cat_2.png"
 MORE = {"car.png": "car", "duck.png": "duck"}  # beside three of those
 SCENE = "scene.png"  # to start from
 VIEW = ("cat_view.png", "cat.png")  # another view of the same subject: it stands elsewhere
+FOR_TRYING = {f"sprites_{kind}.png": f"{kind}.png" for kind in ("cat", "robot", "ball", "car", "duck")}
 REGIONS = ("region_1.png", "region_2.png")  # top left and bottom right, painted as the mask editor does
 
 
@@ -33,6 +35,8 @@ def write_references(folder: Path, side: int = 64) -> list[Path]:
     for name, identity in looks.items():
         _save(reference((FILES | MORE)[name], identity), folder / name, side)
     _save(reference(FILES[VIEW[1]], looks[VIEW[1]], 2, 2), folder / VIEW[0], side)
+    for name, same in FOR_TRYING.items():  # in a folder of somebody's own pictures
+        shutil.copyfile(folder / same, folder / name)
     for k, name in enumerate(REGIONS):
         painted = np.full((128, 128, 4), 255, np.uint8)
         painted[64 * k : 64 * (k + 1), 64 * k : 64 * (k + 1), 3] = 0

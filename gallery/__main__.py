@@ -17,6 +17,7 @@ from tools.comfy_host import use_comfy
 from tools.comfy_server import ROOT, ComfyServer, host_from_environment
 
 from . import subgraph
+from .app import form_of
 from .graph import Graph
 from .graphs import every_graph
 from .on_sprites import with_sprites
@@ -26,7 +27,7 @@ from .thumbnails import draw_thumbnail
 FOLDER = ROOT / "workflows"
 GAP = 60  # pixels between nodes
 
-LAY_OUT = """async ([prompt, columns, note, gap]) => {
+LAY_OUT = """async ([prompt, columns, note, gap, extra]) => {
   const app = window.app;
   await app.loadApiJson(prompt, 'graph.json');
   const graph = app.graph, byId = new Map(graph._nodes.map(n => [String(n.id), n]));
@@ -58,7 +59,7 @@ LAY_OUT = """async ([prompt, columns, note, gap]) => {
   words.size = [x - gap, 200];
   words.pos = [0, -260];
   const made = graph.serialize();
-  return JSON.stringify({...made, extra: {}}, null, 2);
+  return JSON.stringify({...made, extra}, null, 2);
 }"""
 
 
@@ -86,7 +87,7 @@ def main() -> None:
 
 def laid_out(graph: Graph, page: Page) -> str:
     """As ComfyUI saves it."""
-    return page.evaluate(LAY_OUT, [graph.prompt, graph.columns, note(graph), GAP])
+    return page.evaluate(LAY_OUT, [graph.prompt, graph.columns, note(graph), GAP, form_of(graph)])
 
 
 def note(graph: Graph) -> str:

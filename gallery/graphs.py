@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .bases import FLUX2_DEV, KLEIN, KLEIN_BASE, KLEIN_CACHED, KONTEXT, MUSAR, UNO, UNO_MANY
 from .graph import Graph, draw
+from .try_sprites import try_sprites
 
 CAT, ROBOT, BALL = ("cat", "cat.png"), ("robot", "robot.png"), ("ball", "ball.png")
 SECOND_CAT, CAR, DUCK = ("cat", "cat_2.png"), ("car", "car.png"), ("duck", "duck.png")
@@ -132,7 +133,8 @@ def every_graph() -> list[Graph]:
     )
     four = draw("batch_of_four_uno", UNO, pair, TWO, batch=4)
     four.notes.append("Four pictures at once: each has owners of its own. `batch_size` says how many.")
-    return [*graphs, _five(), placed, _regions(), _views(), watched, repaint, _refined(), four, *_of_flux2()]
+    others = [_five(), placed, _regions(), _views(), watched, repaint, _refined(), four]
+    return [*graphs, *others, *_of_flux2(), try_sprites(pair, TWO)]
 
 
 def _of_flux2() -> list[Graph]:

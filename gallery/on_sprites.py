@@ -56,8 +56,10 @@ def merged(weights: dict[str, Tensor], lora: dict[str, Tensor]) -> dict[str, Ten
 
 
 def as_sprites(prompt: dict) -> dict:
-    """The same graph with what has to be swapped."""
+    """The same graph with what has to be swapped; `try_sprites` has it all already."""
     prompt = copy.deepcopy(prompt)
+    if any(node["class_type"] == "MusarDemoTextEncoder" for node in prompt.values()):
+        return prompt
     count = sum(n["class_type"] == "MusarSubject" for n in prompt.values())
     (encoder,) = (i for i, n in prompt.items() if n["class_type"] == "DualCLIPLoader")
     for node in prompt.values():

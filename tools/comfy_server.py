@@ -14,7 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
@@ -42,11 +42,11 @@ class Result:
     previews: dict[str, list[bytes]] = field(default_factory=dict)  # node id -> PNG files shown meanwhile
 
 
-def link_packs(base: Path) -> Path:
-    """Both packs into a server's folder."""
+def link_packs(base: Path, packs: Mapping[str, Path] = PACKS) -> Path:
+    """Packs into a server's folder."""
     for folder in ("custom_nodes", "input", "output", "models", "user"):
         (base / folder).mkdir(parents=True, exist_ok=True)
-    for name, target in PACKS.items():
+    for name, target in packs.items():
         link = base / "custom_nodes" / name
         link.unlink(missing_ok=True)  # the folder may have been moved or copied since
         link.symlink_to(target, target_is_directory=True)
@@ -54,7 +54,7 @@ def link_packs(base: Path) -> Path:
 
 
 class ComfyServer:
-    """`with ComfyServer(folder) as server:`; folder gets models, inputs, outputs and both packs.
+    """`with ComfyServer(folder) as server:`; folder gets models, inputs, outputs and the packs.
 
     `own`: where its log and its database lie, apart from a folder that is somebody's ComfyUI: that one
     gets no packs.
@@ -67,14 +67,15 @@ class ComfyServer:
         python: Path,
         arguments: tuple[str, ...] = ("--cpu",),
         own: Path | None = None,
+        packs: Mapping[str, Path] = PACKS,
     ) -> None:
         self.base, self.comfy, self.python, self.arguments = base.resolve(), comfy, python, arguments
-        self.own, self.theirs = (own or self.base).resolve(), own is not None
+        self.own, self.theirs, self.packs = (own or self.base).resolve(), own is not None, packs
         self.log = self.own / "server.log"
 
     def __enter__(self) -> ComfyServer:
         if not self.theirs:
-            link_packs(self.base)
+            link_packs(self.base, self.packs)
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{s.getsockname()[1]}"

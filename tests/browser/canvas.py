@@ -2,7 +2,10 @@
 
 import base64
 
-OPEN = "async graph => { await window.app.loadGraphData(graph, true, true, 'shipped') }"
+OPEN = """async graph => {
+  const nodes = {...graph, extra: {...graph.extra, linearMode: false}};  // also where it opens as a form
+  await window.app.loadGraphData(nodes, true, true, 'shipped');
+}"""
 PROMPT = "async () => (await window.app.graphToPrompt()).output"
 BROKEN = """() => {
   const graph = window.app.graph, ids = new Set(graph._nodes.map(n => n.id));
@@ -73,15 +76,15 @@ def wait_for_nodes(page, count):
     page.wait_for_function(f"window.app.graph._nodes.length === {count}", timeout=20000)
 
 
-def run(page):
-    """Press Run and wait until the queue is empty again; the outputs by node id."""
+def run(page, button=None):
+    """Press Run (or the form's button) and wait until the queue is empty again; the outputs by node id."""
     page.evaluate("""() => {
       window.done = new Promise((yes, no) => {
         window.app.api.addEventListener('execution_success', () => yes(), {once: true});
         window.app.api.addEventListener('execution_error', e => no(e.detail.exception_message), {once: true});
       });
     }""")
-    page.get_by_test_id("queue-button").click()
+    (button or page.get_by_test_id("queue-button")).click()
     page.evaluate("window.done")
     page.wait_for_timeout(800)
     return page.evaluate("window.app.nodeOutputs")

@@ -1,20 +1,28 @@
-"""A real ComfyUI server process with tiny models of FLUX.1's own architecture."""
+"""A real ComfyUI server process with tiny models of FLUX.1's own architecture.
+
+What it loads is what people get: the pack as the registry would deliver it, not the checkout, and what the
+zip to try Sprites brings.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import zipfile
 
 import pytest
 
 from gallery.on_sprites import with_sprites
 from gallery.on_tiny import with_tiny_flux2
+from gallery.try_sprites import write_zip
 from tools.comfy_host import use_comfy
 from tools.comfy_server import ROOT, ComfyServer, Refused, host_from_environment
+from tools.package import NAME, measured, pack
 from tools.stand_ins import with_small_models
 from tools.tiny import write_models
 
 API = ROOT / "workflows" / "api"
+SIZE = pytest.StashKey[str]()
 
 
 def pytest_configure(config):
@@ -23,14 +31,39 @@ def pytest_configure(config):
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
+def packed(tmp_path_factory, pytestconfig):
+    """The package, as a zip and unpacked; its size is in the log."""
+    file = pack(tmp_path_factory.mktemp("package") / f"{NAME}.zip")
+    folder = file.with_suffix("")
+    with zipfile.ZipFile(file) as package:
+        package.extractall(folder)
+    pytestconfig.stash[SIZE] = measured(file)
+    return file, folder
+
+
+@pytest.fixture(scope="session")
+def try_sprites(tmp_path_factory):
+    return write_zip(tmp_path_factory.mktemp("sprites") / "try_sprites.zip")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if size := config.stash.get(SIZE, ""):
+        terminalreporter.write_line(size)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory, packed, try_sprites):
     base = tmp_path_factory.mktemp("comfy")
     comfy, python = host_from_environment()
     use_comfy(comfy)
     write_models(base / "models")
     with_sprites(base)
     with_tiny_flux2(base)
-    with ComfyServer(base, comfy, python) as running:
+    with zipfile.ZipFile(try_sprites) as dropped:
+        for name in dropped.namelist():
+            (base / name).unlink(missing_ok=True)  # the checkout's, which these files take the place of
+        dropped.extractall(base)
+    with ComfyServer(base, comfy, python, packs={NAME: packed[1]}) as running:
         yield running
 
 

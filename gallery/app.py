@@ -1,0 +1,39 @@
+"""A shipped graph as a form, which ComfyUI's frontend calls an app: pictures, words, a button.
+
+The frontend reads it from a saved graph's `extra`: `linearData` names the widgets in the form and the nodes
+whose pictures it shows, `linearMode` says whether the graph opens as its form or as its nodes. The button at
+the top left turns one into the other.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+from .graph import Graph
+
+OPENS_AS_A_FORM = "two_subjects_"  # what a newcomer tries first; all others open as nodes
+ASKED = {  # of each kind of node
+    "LoadImage": ("image",),
+    "MusarSubject": ("prompt", "phrase"),
+    "MusarConditioning": ("prompt",),
+    "KSampler": ("seed",),
+    "RandomNoise": ("noise_seed",),
+}
+
+
+def form_of(graph: Graph) -> dict[str, Any]:
+    """The graph's `extra`. A condition prompt is asked for where the weights want one; of second passes
+    nothing is, as they repeat what the first was told."""
+    pictures, rest = [], {}
+    for number, node in graph.prompt.items():
+        kind = node["class_type"]
+        asked = [[int(number), name] for name in ASKED.get(kind, ()) if node["inputs"][name] != ""]
+        if kind in ("LoadImage", "MusarSubject"):
+            pictures += asked
+        else:
+            rest.setdefault(kind, asked)
+    inputs = [*sorted(pictures, key=lambda entry: entry[0]), *chain(*rest.values())]  # a subject's together
+    shown = [int(number) for number, node in graph.prompt.items() if node["class_type"] == "SaveImage"]
+    opens = graph.name.startswith(OPENS_AS_A_FORM)
+    return {"linearMode": opens, "linearData": {"inputs": inputs, "outputs": shown}}
