@@ -13,7 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from http.client import HTTPException
 from itertools import count
 from pathlib import Path
@@ -28,6 +28,8 @@ UPLOADS = "batch"  # folder in the server's input folder
 ALL = "all"  # GPUs
 STARTS = 3
 SECONDS = 60.0  # for an answer
+AWAY = range(500, 600)  # what stands before a server says so while it is away, or the server itself
+PROXIES = (502, 503, 504)  # to a prompt 500 is an answer: whoever asks again gets it again
 
 
 class Gone(Exception):
@@ -70,7 +72,8 @@ class Remote:
     def queue(self, prompt: dict, number: str) -> None:
         """Under an id of our own; Refused says what is wrong with it."""
         try:
-            said = self._post("/prompt", {"prompt": prompt, "prompt_id": number, "client_id": UPLOADS})
+            asked = {"prompt": prompt, "prompt_id": number, "client_id": UPLOADS}
+            said = self._post("/prompt", asked, PROXIES)
         except urllib.error.HTTPError as error:
             said = error.read().decode(errors="replace")
             try:
@@ -133,10 +136,12 @@ class Remote:
     def get(self, path: str) -> bytes:
         return self._ask(path)
 
-    def _post(self, path: str, content: dict) -> bytes:
-        return self._ask(path, json.dumps(content).encode(), "application/json")
+    def _post(self, path: str, content: dict, away: Container[int] = AWAY) -> bytes:
+        return self._ask(path, json.dumps(content).encode(), "application/json", away)
 
-    def _ask(self, path: str, body: bytes | None = None, kind: str = "") -> bytes:
+    def _ask(
+        self, path: str, body: bytes | None = None, kind: str = "", away: Container[int] = AWAY
+    ) -> bytes:
         request = urllib.request.Request(
             f"http://{self.address}{path}", body, {"Content-Type": kind} if kind else {}
         )
@@ -144,7 +149,7 @@ class Remote:
             with urllib.request.urlopen(request, timeout=self.timeout) as answer:
                 return answer.read()
         except urllib.error.HTTPError as error:
-            if error.code < 500:
+            if error.code not in away:
                 raise
             raise Gone(f"The server {self.address} says: {error}.") from None
         except (OSError, HTTPException) as error:

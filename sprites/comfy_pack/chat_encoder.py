@@ -13,6 +13,8 @@ import folder_paths
 from comfy.text_encoders import flux
 from torch import Tensor
 
+from .chat_file import whole
+
 HEAD = 128  # numbers of a head of attention
 
 
@@ -21,6 +23,7 @@ def is_chat(state: dict[str, Tensor]) -> bool:
 
 
 def load_chat(state: dict[str, Tensor]) -> comfy.sd.CLIP:
+    state = whole(state)
     words, width = state["model.embed_tokens.weight"].shape
     layer = "model.layers.0"
     sizes = {

@@ -1,5 +1,5 @@
 """`make sprites-train`: text encoder, VAE and FLUX of Sprites, as settings.yaml says; crowd.yaml has the less
-kind ones, which need no VAE of their own."""
+kind ones, which need no VAE of their own, and flux2.yaml those of FLUX.2."""
 
 from __future__ import annotations
 
@@ -14,50 +14,65 @@ from sprites.text_encoder import TextEncoder, mixing_weights, text_weights
 from tools.comfy_server import ROOT
 
 from .flux import train_flux
+from .flux2_models import make as make_flux2
 from .loop import Run
 from .publish import Made, how_trained, publish, write_page
 from .vae import train_vae
 
 SETTINGS = Path(__file__).with_name("settings.yaml")
-CROWD = SETTINGS.with_name("crowd.yaml")
 FOLDER = ROOT / ".run" / "sprites"
 MODELS = ROOT / "demo" / "models"
+VAE = "sprites_vae.safetensors"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="a few steps of everything, nothing kept")
-    parser.add_argument("--crowd", action="store_true", help="of the less kind world")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--crowd", action="store_true", help="of the less kind world")
+    which.add_argument("--flux2", action="store_true", help="of FLUX.2")
     args = parser.parse_args()
-    file = CROWD if args.crowd else SETTINGS
+    name = "crowd" if args.crowd else "flux2" if args.flux2 else "sprites"
+    file = SETTINGS.with_name(f"{name}.yaml") if name != "sprites" else SETTINGS
     settings = read_settings(args.smoke, file)
-    folder = FOLDER.with_name("sprites-smoke" if args.smoke else "crowd" if args.crowd else "sprites")
-    models = folder if args.smoke else MODELS / "crowd" if args.crowd else MODELS
+    folder = FOLDER.with_name(f"{name}-smoke" if args.smoke else name)
+    models = folder if args.smoke else MODELS if name == "sprites" else MODELS / name
     if args.smoke:
-        for file in folder.glob("*"):
-            file.unlink()
+        for old in folder.glob("*"):
+            old.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     models.mkdir(parents=True, exist_ok=True)
-    made, runs = [], {}
+    if args.flux2:
+        made, runs = make_flux2(settings, folder, models, MODELS / VAE, not args.smoke)
+    else:
+        made, runs = make_flux1(settings, folder, models, args.crowd, not args.smoke)
+    option = "" if name == "sprites" else f" {name.upper()}=1"
+    write_page(models, made, file, f"make sprites-train{option}")
+    if args.smoke:
+        require_falling(runs)
 
-    weights = (mixing_weights if args.crowd else text_weights)(settings["text"]["seed"])
+
+def make_flux1(
+    settings: dict, folder: Path, models: Path, crowd: bool, compiled: bool
+) -> tuple[list[Made], dict[str, Run]]:
+    made, runs = [], {}
+    weights = (mixing_weights if crowd else text_weights)(settings["text"]["seed"])
     text = Made(
         publish(weights, models / "sprites_text.safetensors", torch.float16),
         "The text encoder: a random vector for each word piece of T5, sinusoidal positions"
-        + (", and two rounds in which words take up their neighbours." if args.crowd else "."),
+        + (", and two rounds in which words take up their neighbours." if crowd else "."),
         f"seed {settings['text']['seed']}; nothing is learned",
     )
     if "vae" in settings:
         runs["vae"] = run = train_vae(settings["vae"], folder / "vae.safetensors")
         vae = Made(
-            publish(run.average, models / "sprites_vae.safetensors", torch.float16),
+            publish(run.average, models / VAE, torch.float16),
             "The VAE, TAESD's shape with 16 channels: flat cells of 8×8 pixels to codes and back.",
             how_trained(run, settings["vae"]["seed"]),
         )
         made = [vae]
-
     encode = TextEncoder(weights)
-    runs["flux"] = run = train_flux(settings["flux"], encode, folder / "flux.safetensors", not args.smoke)
+    runs["flux"] = run = train_flux(settings["flux"], encode, folder / "flux.safetensors", compiled)
     size = sum(p.numel() for p in run.model.parameters()) / 1e6
     start = settings["flux"].get("start")
     flux = Made(
@@ -66,9 +81,7 @@ def main() -> None:
         + (f", trained on from {start}." if start else "."),
         how_trained(run, settings["flux"]["seed"]),
     )
-    write_page(models, [flux, *made, text], file, "make sprites-train" + " CROWD=1" * args.crowd)
-    if args.smoke:
-        require_falling(runs)
+    return [flux, *made, text], runs
 
 
 def read_settings(smoke: bool, file: Path = SETTINGS) -> dict:

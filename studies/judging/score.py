@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from sprites.judge import Request, Verdict, judge
 from sprites.latents import cells_of
-from training.encoders.sprites import SpritesEncoder
+from training.encoders import Encoder
 from training.network.batch import Encoded, collate, encode_example, unpack
 from training.network.model import Trained
 from training.run.draw import draw, nothing_said
@@ -24,11 +24,12 @@ FIGURES = ("identity", "matched", "leak", "fidelity", "diptych", "present", "ext
 @dataclass(frozen=True)
 class Artist:
     model: Trained
-    encoder: SpritesEncoder
+    encoder: Encoder
     steps: int
     cfg: float
     batch: int
     condition_prompts: bool = True
+    negative_references: bool = False  # the negative has them too
 
     def draw(
         self, cases: Sequence[Case], seeds: int, before: Callable[[Sequence[Case]], None] = lambda batch: None
@@ -50,6 +51,8 @@ class Artist:
         batch = collate([encoded for _, _, encoded in part])
         noise = torch.stack([noise_of(i, seed, encoded.latent.shape) for i, seed, encoded in part])
         silent = nothing_said(batch, self.encoder.prompt(""))
+        if self.negative_references:
+            silent = replace(silent, conditions=batch.conditions)
         with torch.autocast("cpu", torch.bfloat16):
             latent = draw(self.model, batch, noise, self.steps, silent, self.cfg)
         return cells_of(unpack(latent, batch.size[0]))

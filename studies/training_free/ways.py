@@ -20,6 +20,7 @@ from .rules import smoothed, voice
 
 TRAINED = "trained"
 PHRASE, REFERENCE, BOTH = "phrase", "reference", "both"  # what owners follow
+WORDS, ALL, NOBODY, OWNERS = "words", "all", "nobody", "owners"  # what the negative's parts see of references
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Way:
     nobody: float = 0.0  # of a subject's strongest evidence: tokens below it are nobody's
     boxes: bool = False  # a subject owns nothing outside the place that a true picture gives it
     gated: bool = False  # the LoRA leaves the prompt's tokens alone
+    negative: str = WORDS  # it has no references; or it has, and they are seen by its parts as this says
     bias: float = 0.0  # added to one subject's affinity in every layer but the one that tells them apart
 
     def placed(self, trained: int) -> Way:
@@ -57,6 +59,7 @@ class Progress:
     allowed: Tensor | None = None  # bool [B,n,c]: who may own what
     step: int = -1
     last: Tensor | None = None  # evidence at the end of the last step
+    owner: Tensor | None = None  # of the latest layer
 
 
 @dataclass(eq=False)
@@ -65,11 +68,13 @@ class BentRoutes(Routes):
     progress: Progress = field(default_factory=lambda: Progress(1))
 
     def __post_init__(self) -> None:
-        if self.layout.count:  # not the negative
+        if self.phrases is not None:  # not the negative
             self.progress.step += 1
 
     def owner(self, layer: nn.Module, q: Tensor, k: Tensor) -> Tensor | None:
         way, count = self.way, self.layout.count
+        if count and self.phrases is None:
+            return self._in_negative(q)
         place = self.places.setdefault(id(layer), len(self.places))
         first, last = way.steps
         inside = first <= self.progress.step / self.progress.steps < last
@@ -92,7 +97,18 @@ class BentRoutes(Routes):
             best = told.gather(-1, owner[..., None])[..., 0]
             strongest = told.amax(1).gather(-1, owner)
             owner = owner.masked_fill(best < way.nobody * strongest, -1)
+        self.progress.owner = owner
         return owner
+
+    def _in_negative(self, q: Tensor) -> Tensor | None:
+        way = self.way
+        self.static, routed = way.static, way.dynamic and way.negative != ALL
+        self.dense = Dense.of(self.layout, way.static, routed)
+        if not routed:
+            return None
+        if way.negative == OWNERS:
+            return self.progress.owner
+        return torch.full((len(q), self.layout.target_length), -1, device=q.device)
 
     def _signal(self, q: Tensor, k: Tensor, place: int) -> Tensor:
         way = self.way

@@ -82,6 +82,7 @@ def files(tmp_path_factory, nodes):
         "controlnet",
         "ipadapter",
         "clip_vision",
+        "vae_approx",
     ):
         folders[kind] = base / kind
         folders[kind].mkdir()

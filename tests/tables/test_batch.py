@@ -3,6 +3,8 @@
 import json
 import signal
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -10,9 +12,9 @@ from PIL import Image
 
 from batch.graph import bind
 from batch.journal import Journal
-from batch.server import OneOf
+from batch.server import Gone, OneOf, Remote
 from batch.table import Wrong, columns_of, open_table
-from tools.comfy_server import ROOT
+from tools.comfy_server import ROOT, Refused
 from tools.stand_ins import with_small_models
 
 from .conftest import finished, ledger, plain, start
@@ -115,6 +117,30 @@ SENTENCES = (
     "'Reference: robot/image' is a file that is no picture: row 12 ('torn.png').",
     "'MUSAR Routing/static' is neither true nor false: row 15 ('perhaps').",
 )
+
+
+class Broken(BaseHTTPRequestHandler):
+    """A server that has one answer."""
+
+    code = 500
+
+    def do_POST(self):
+        self.send_response(self.code)
+        self.end_headers()
+        self.wfile.write(b"Internal Server Error: node 7 is upset")
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.mark.parametrize(("code", "raised", "words"), ((500, Refused, "node 7"), (503, Gone, "503")))
+def test_an_error_of_the_server_is_an_answer_and_of_a_proxy_is_none(code, raised, words):
+    handler = type("Handler", (Broken,), {"code": code})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        Thread(target=http.serve_forever, daemon=True).start()
+        with pytest.raises(raised, match=words):
+            Remote(f"127.0.0.1:{http.server_port}").queue({}, "a")
+        http.shutdown()
 
 
 def test_a_bad_table_is_told_at_once_and_gone_on_without(server, written, tmp_path):

@@ -12,7 +12,7 @@ __all__ = ["Encoder", "Store", "StoredEncoder", "new_encoder", "open_encoder"]
 
 
 def new_encoder(settings: dict) -> Encoder:
-    """`kind` is flux, klein or sprites, `models` its folder."""
+    """`kind` is flux, klein, sprites or sprites_flux2, `models` its folder."""
     match settings.get("kind"):
         case "flux":
             from .flux import FluxEncoder
@@ -26,8 +26,12 @@ def new_encoder(settings: dict) -> Encoder:
             from .sprites import SpritesEncoder
 
             return SpritesEncoder(Path(settings["models"]))
+        case "sprites_flux2":
+            from .sprites_flux2 import SpritesFlux2Encoder
+
+            return SpritesFlux2Encoder(Path(settings["models"]))
         case other:
-            raise ValueError(f"encoder.kind is flux, klein or sprites; found {other!r}.")
+            raise ValueError(f"encoder.kind is flux, klein, sprites or sprites_flux2; found {other!r}.")
 
 
 def open_encoder(settings: dict) -> Encoder:
@@ -35,4 +39,4 @@ def open_encoder(settings: dict) -> Encoder:
     encoder = new_encoder(settings)
     if settings.get("cache"):
         return StoredEncoder(encoder, Store(Path(settings["cache"]), encoder.fingerprint()))
-    return encoder if settings["kind"] == "sprites" else StoredEncoder(encoder)  # Sprites' is quick
+    return encoder if settings["kind"].startswith("sprites") else StoredEncoder(encoder)  # Sprites' is quick

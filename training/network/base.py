@@ -1,4 +1,5 @@
-"""The network to train on: a diffusers folder, or one safetensors file in diffusers' names."""
+"""The network to train on: a diffusers folder, or one safetensors file, in diffusers' names for FLUX.1 and in
+ComfyUI's for FLUX.2."""
 
 from __future__ import annotations
 
@@ -11,11 +12,12 @@ import torch
 from diffusers import FluxTransformer2DModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
-from .family import Family, named
+from .family import FLUX2, Family, named
+from .flux2_names import MARK, diffusers_names
 
-HEAD = 128  # FLUX.1's
+HEAD = 128
 
 
 def load_base(path: Path, dtype: torch.dtype = torch.float32) -> nn.Module:
@@ -35,6 +37,8 @@ def load_base(path: Path, dtype: torch.dtype = torch.float32) -> nn.Module:
         raise ValueError(
             f"base {path} is not a whole safetensors file ({error}). Download it again."
         ) from None
+    if MARK in state:
+        return _flux2({n: t.to(dtype) for n, t in diffusers_names(state).items()})
     if "context_embedder.weight" not in state:
         raise ValueError(
             f"base {path} is not in diffusers' names: it has no context_embedder.weight. Give the "
@@ -53,6 +57,22 @@ def load_base(path: Path, dtype: torch.dtype = torch.float32) -> nn.Module:
             guidance_embeds="time_text_embed.guidance_embedder.linear_1.weight" in state,
         )
     flux.load_state_dict({n: t.to(dtype) for n, t in state.items()}, assign=True)
+    return flux
+
+
+def _flux2(state: dict[str, Tensor]) -> nn.Module:
+    hidden, context = state["context_embedder.weight"].shape
+    with torch.device("meta"):
+        flux = FLUX2.kind(
+            in_channels=state["x_embedder.weight"].shape[1],
+            num_layers=_count(state, r"transformer_blocks\.(\d+)\."),
+            num_single_layers=_count(state, r"single_transformer_blocks\.(\d+)\."),
+            attention_head_dim=HEAD,
+            num_attention_heads=hidden // HEAD,
+            joint_attention_dim=context,
+            guidance_embeds="time_guidance_embed.guidance_embedder.linear_1.weight" in state,
+        )
+    flux.load_state_dict(state, assign=True)
     return flux
 
 

@@ -9,6 +9,8 @@ from torch.nn import functional as F
 from musar_attention import routing_mask
 from tools.tiny import randomise
 from tools.tiny_flux2 import WORDS
+from training.network.base import load_base
+from training.network.flux2_names import hosts_names
 
 PROMPT = "a dog and a robot on the beach"
 TOLERANCE = 1e-4
@@ -43,6 +45,9 @@ def both(request, call, files):
             state[place] = torch.cat([weight for _, weight in sorted(parts, key=lambda p: p[0])])
     name = f"from_diffusers_flux2_{request.param}.safetensors"
     save_file(state, files.diffusion_models / name)
+    own = hosts_names(net.state_dict())
+    hosts = {n.replace("_norm.weight", "_norm.scale"): t for n, t in state.items()}  # newer hosts' word
+    assert own.keys() == hosts.keys() and all(torch.equal(own[n], hosts[n]) for n in own)
     return net.eval(), call("UNETLoader", unet_name=name, weight_dtype="default")[0]
 
 
@@ -106,6 +111,17 @@ def diffusers_says(net, given, masks, monkeypatch):
 
 def difference(host, other):
     return float((packed(host) - other).abs().max() / other.abs().max())
+
+
+def test_the_trainer_reads_the_file(both, files):
+    """One safetensors file in ComfyUI's names gives the network that was saved."""
+    net, _ = both
+    (file,) = files.diffusion_models.glob(f"from_diffusers_flux2_{net.config.guidance_embeds}.safetensors")
+    read = load_base(file)
+    assert read.config.guidance_embeds == net.config.guidance_embeds
+    state = net.state_dict()
+    assert read.state_dict().keys() == state.keys()
+    assert all(torch.equal(value, state[name]) for name, value in read.state_dict().items())
 
 
 def test_from_words_alone(both, host, condition, monkeypatch):

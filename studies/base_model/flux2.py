@@ -1,0 +1,72 @@
+"""Train the base model of Sprites of FLUX.2, on scenes with their references, as FLUX.2 was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from diffusers import Flux2Transformer2DModel
+from torch import Tensor, nn
+
+from sprites.chat_text import TAKEN, WIDTH
+from training.encoders.sprites_flux2 import SpritesFlux2Encoder
+from training.network.family import FLUX2
+from training.network.sequence import join
+
+from .flux2_data import Batch, batch
+from .loop import Losses, Run
+from .tutor import Tutor
+
+LOUD = 7.0  # how far the words' vectors are from 0
+
+
+def new_flux2(settings: dict) -> Flux2Transformer2DModel:
+    """klein's network at a small width. As in DiT, modulation and output begin at zero."""
+    torch.manual_seed(settings["seed"])
+    flux = Flux2Transformer2DModel(
+        num_layers=settings["double_blocks"],
+        num_single_layers=settings["single_blocks"],
+        num_attention_heads=settings["hidden"] // 128,
+        joint_attention_dim=len(TAKEN) * WIDTH,
+        guidance_embeds=False,
+    )
+    for name, parameter in flux.named_parameters():
+        if "modulation" in name or "norm_out" in name:
+            nn.init.zeros_(parameter)
+    nn.init.zeros_(flux.proj_out.weight)
+    flux.context_embedder.weight.data /= LOUD
+    return flux
+
+
+def velocity(flux: nn.Module, latent: Tensor, time: Tensor, b: Batch) -> Tensor:
+    joint = join(b.context, b.size, b.references, "index", family=FLUX2)
+    told = flux(
+        hidden_states=torch.cat([latent, joint.conditions], 1),
+        encoder_hidden_states=joint.text,
+        timestep=time,
+        img_ids=joint.image_ids,
+        txt_ids=joint.text_ids,
+        return_dict=False,
+    )[0]
+    return told[:, : latent.shape[1]]
+
+
+def train_flux2(settings: dict, encoder: SpritesFlux2Encoder, checkpoint: Path, compiled: bool = True) -> Run:
+    flux = new_flux2(settings)
+    tutor = Tutor(flux, settings["hidden"])
+
+    def losses(step: int) -> Losses:
+        b = batch(settings, encoder, step)
+        t = b.time[:, None, None]
+        noisy = (1 - t) * b.latent + t * b.noise
+        flow = (velocity(flux, noisy, b.time, b).float() - (b.noise - b.latent)).square().mean()
+        told = tutor(b.parts)
+        weight = settings["tutor"] * max(0.0, 1 - step / settings["tutor_until"])
+        return {"loss": flow + weight * told, "flow": flow, "tutor": told}
+
+    run = Run({"flux": flux, "tutor": tutor}, settings)
+    if compiled:
+        torch._dynamo.config.recompile_limit = 32  # one graph a shape of batch
+        flux.compile_repeated_blocks(dynamic=False)
+    run.go("flux", losses, checkpoint)
+    return run

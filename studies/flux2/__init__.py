@@ -1,0 +1,1 @@
+"""Sprites of FLUX.2, which was trained seeing everything: routed and not."""
