@@ -12,7 +12,7 @@ from sprites.world.palette import picture
 from sprites.world.scene import Scene, columns_for, pick_identity, place_subjects, reference
 
 FILES = {"cat.png": "cat", "robot.png": "robot", "ball.png": "ball", "cat_2.png": "cat"}
-MORE = {"car.png": "car", "duck.png": "duck"}  # beside three of those
+MORE = {"car.png": "car", "duck.png": "duck", "boat.png": "boat"}  # beside three of those
 SCENE = "scene.png"  # to start from
 VIEW = ("cat_view.png", "cat.png")  # another view of the same subject: it stands elsewhere
 REGIONS = ("region_1.png", "region_2.png")  # top left and bottom right, painted as the mask editor does

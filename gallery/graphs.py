@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from .anyms import anyms_graphs
 from .bases import FLUX2_DEV, KLEIN, KLEIN_BASE, KLEIN_CACHED, KONTEXT, MUSAR, UNO, UNO_MANY
 from .graph import Graph, draw
 
 CAT, ROBOT, BALL = ("cat", "cat.png"), ("robot", "robot.png"), ("ball", "ball.png")
 SECOND_CAT, CAR, DUCK = ("cat", "cat_2.png"), ("car", "car.png"), ("duck", "duck.png")
+BOAT = ("boat", "boat.png")
 ONE = "a cat on the beach"
 TWO = "a cat next to a robot on the beach"
 THREE = "a cat, a robot and a ball on the beach"
 FIVE = "a cat, a robot, a ball, a car and a duck on the beach"
+SIX = "a cat, a robot, a ball, a car, a duck and a boat on the beach"
 SAME = "a cat and another cat on the beach"
 SAME_KIND = (
     "Two subjects of one kind: the prompt names it twice, and each subject's `phrase` is the same word. The "
@@ -132,7 +135,9 @@ def every_graph() -> list[Graph]:
     )
     four = draw("batch_of_four_uno", UNO, pair, TWO, batch=4)
     four.notes.append("Four pictures at once: each has owners of its own. `batch_size` says how many.")
-    return [*graphs, _five(), placed, _regions(), _views(), watched, repaint, _refined(), four, *_of_flux2()]
+    more = [_five(), placed, _regions(), _views(), watched, repaint, _refined(), four]
+    boxed = anyms_graphs(pair, [*three, CAR, DUCK, BOAT], TWO, SIX)
+    return [*graphs, *more, *_of_flux2(), *boxed]
 
 
 def _of_flux2() -> list[Graph]:

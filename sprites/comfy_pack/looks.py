@@ -1,4 +1,4 @@
-"""A vision encoder small enough for a CPU: a picture of Sprites to hidden states, a token of 2×2 cells each."""
+"""A vision encoder small enough for a CPU: pictures of Sprites to hidden states, 2×2 cells a token."""
 
 from __future__ import annotations
 
@@ -28,14 +28,18 @@ class Looks(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, images: Tensor) -> Tensor:
+        return self.read(images)[0]
+
+    def read(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The last hidden states, and those before the last layer."""
         x = images[..., :3].movedim(-1, 1)
         if x.shape[-2:] != (SIDE, SIDE):
             x = F.interpolate(x, (SIDE, SIDE), mode="area")
         x = (x - 0.5) / 0.5
         x = self.patches(F.unfold(x, PATCH, stride=PATCH).transpose(1, 2)) + self.places
         for layer in self.layers:
-            x = layer(x)
-        return self.norm(x)
+            before, x = x, layer(x)
+        return self.norm(x), before
 
 
 def load_looks(state: dict[str, Tensor]) -> Looks:

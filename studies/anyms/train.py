@@ -56,8 +56,8 @@ def main() -> None:
             size = sum(t.numel() for t in run.average.values()) / 1e6
             adapter = Made(
                 ADAPTER,
-                f"The image adapter, InstantX's shape with {size:.1f} million parameters, trained on pictures "
-                "of one subject beside the frozen base.",
+                f"The image adapter, InstantX's shape with {size:.1f} million parameters, trained on "
+                "pictures of one subject beside the frozen base.",
                 how_trained(run, settings["adapter"]["seed"]),
             )
             write_page(MODELS, [vision, adapter], SETTINGS, "make anyms-train")

@@ -13,6 +13,7 @@ from tools.comfy_host import use_comfy
 from tools.comfy_server import ROOT, ComfyServer, Refused, host_from_environment
 from tools.stand_ins import with_small_models
 from tools.tiny import write_models
+from tools.tiny_adapters import write_adapters
 
 API = ROOT / "workflows" / "api"
 
@@ -28,6 +29,7 @@ def server(tmp_path_factory):
     comfy, python = host_from_environment()
     use_comfy(comfy)
     write_models(base / "models")
+    write_adapters(base / "models")
     with_sprites(base)
     with_tiny_flux2(base)
     with ComfyServer(base, comfy, python) as running:
