@@ -58,7 +58,7 @@ def in_host(call, hosted, sample):
             call("CLIPTextEncode", clip=hosted["clip"], text=text)[0] for text in (case.words, "")
         )
         latent = {"samples": torch.zeros(1, 16, case.scene.rows, case.scene.columns)}
-        return sample(model, words, nothing, latent=latent, steps=JUDGE["steps"], cfg=JUDGE["cfg"], seed=SEED)
+        return sample(model, words, nothing, latent=latent, steps=steps, cfg=CFG, seed=SEED)
 
     return run
 
