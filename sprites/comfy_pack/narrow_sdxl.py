@@ -5,6 +5,8 @@ The stock loader knows the full size alone.
 
 from __future__ import annotations
 
+from typing import Any
+
 import comfy.latent_formats
 import comfy.model_base
 import comfy.model_management
@@ -35,10 +37,12 @@ CONFIG = {
 }
 
 
-def narrow_sdxl(words: int, pooled: int) -> comfy.model_patcher.ModelPatcher:
-    """For prompts whose tokens are `words` wide, and `pooled` numbers of the whole."""
-    widths = {"context_dim": words, "adm_in_channels": pooled + SIZES, "dtype": torch.float32}
-    config = comfy.supported_models.SDXL(CONFIG | widths)
+def narrow_sdxl(
+    words: int, pooled: int, dtype: torch.dtype = torch.float32, **changes: Any
+) -> comfy.model_patcher.ModelPatcher:
+    """For prompts whose tokens are `words` wide, and `pooled` numbers of the whole. `changes`: of CONFIG."""
+    widths = {"context_dim": words, "adm_in_channels": pooled + SIZES, "dtype": dtype}
+    config = comfy.supported_models.SDXL(CONFIG | changes | widths)
     model = comfy.model_base.SDXL(config, device=torch.device("cpu"))
     randomise(model.diffusion_model)
     patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)

@@ -12,8 +12,8 @@ from tqdm import tqdm
 from ..judging.judge import as_json
 from .asked import boxed_cases
 from .found import measured
-from .report import write_report
-from .train import adapter_file, read_settings
+from .report import write_report, write_sheet
+from .train import read_settings
 from .ways import Hand, Placing
 
 RESULTS = Path(__file__).with_name("results")
@@ -23,6 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", metavar="WAY", help="these ways alone")
     parser.add_argument("--cells", nargs="+", metavar="CELL", help="these cells alone")
+    parser.add_argument("--sheet", action="store_true", help="with the pictures, too")
     args = parser.parse_args()
     settings = read_settings()
     RESULTS.mkdir(exist_ok=True)
@@ -31,6 +32,8 @@ def main() -> None:
         if not args.only or name in args.only:
             judge(name, way, settings["judge"], args.cells)
     write_report({n: json.loads(file_of(n).read_text()) for n in ways if file_of(n).exists()}, settings)
+    if args.sheet or not (args.only or args.cells):
+        write_sheet(settings)
 
 
 def file_of(way: str) -> Path:
@@ -44,9 +47,6 @@ def judge(name: str, way: Placing, settings: dict, cells: list[str] | None) -> N
     chosen = [c for c in cells or settings["cells"] if c in (way.cells or settings["cells"])]
     missing = [cell for cell in chosen if cell not in scores]
     if not missing:
-        return
-    if way.adapter and not adapter_file(way.adapter).exists():
-        print(f"{name}: there is no adapter {way.adapter} yet; `make anyms-train` makes it")
         return
     hand = Hand(way, settings)
     for cell in tqdm(missing, name):

@@ -46,10 +46,10 @@ class Lesson:
     weight: Tensor  # B n: of the loss
 
 
-def lesson(settings: Mapping, shares: Mapping[str, float], encode: TextEncoder, number: int) -> Lesson:
+def lesson(settings: Mapping, encode: TextEncoder, number: int) -> Lesson:
     """A function of the seed and the number, so a run resumes."""
     rng = np.random.default_rng((settings["seed"], number))
-    across = settings["slots"]
+    across, ways = settings["slots"], settings["windows"]
     slots = int(rng.choice(list(across), p=np.array(list(across.values()))))
     scenes = []
     while len(scenes) < settings["batch"]:
@@ -63,7 +63,7 @@ def lesson(settings: Mapping, shares: Mapping[str, float], encode: TextEncoder, 
         words.append("" if rng.random() < settings["no_words"] else caption(rng, scene))
         images.append(picture(reference(subject.kind, subject.identity, *rng.choice(CORNERS, 2))))
         known.append(rng.random() >= settings["no_look"])
-        how = rng.choice(list(shares), p=list(shares.values())) if known[-1] else "whole"
+        how = rng.choice(list(ways), p=list(ways.values())) if known[-1] else "whole"
         windows.append(window(rng, str(how), subject, rows, columns))
         own = window(rng, "exact", subject, rows, columns)
         weights.append(1 + (settings["box_weight"] - 1) * own)
@@ -91,9 +91,7 @@ def window(rng: np.random.Generator, how: str, subject: Placed, rows: int, colum
     return seen
 
 
-def train_adapter(
-    name: str, settings: Mapping, shares: Mapping[str, float], embed: Embed, checkpoint: Path
-) -> Run:
+def train_adapter(settings: Mapping, embed: Embed, checkpoint: Path) -> Run:
     flux = load_base(MODELS / "sprites_flux.safetensors").requires_grad_(False)
     encode = SpritesEncoder(MODELS).encode
     torch.manual_seed(settings["seed"])
@@ -104,7 +102,7 @@ def train_adapter(
     beside = Beside(flux, Router(flux), adapter)
 
     def losses(step: int) -> Losses:
-        told = lesson(settings, shares, encode, step)
+        told = lesson(settings, encode, step)
         base, weight = told.base, told.weight
         embeds = embed(told.images).float() * told.known[:, None]
         beside.seen = Seen(adapter.tokens(embeds)[:, None], told.window)
@@ -120,5 +118,5 @@ def train_adapter(
         }
 
     run = Run({"adapter": adapter}, settings)
-    run.go(f"adapter, {name}", losses, checkpoint)
+    run.go("adapter", losses, checkpoint)
     return run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import torch
@@ -17,22 +16,13 @@ from .vision import Embed, encoder_file, read_right, train_vision
 SETTINGS = Path(__file__).with_name("settings.yaml")
 RUNS, MODELS = ROOT / ".run" / "anyms", ROOT / "demo" / "models" / "anyms"
 VISION, ADAPTER = MODELS / "sprites_vision.safetensors", MODELS / "sprites_adapter.safetensors"
-SHIPPED = "windows"  # of the adapters
 
 
 def read_settings() -> dict:
     return yaml.safe_load(SETTINGS.read_text())
 
 
-def adapter_file(name: str) -> Path:
-    """Only the shipped one is committed."""
-    return ADAPTER if name == SHIPPED else RUNS / f"{name}.safetensors"
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", metavar="ADAPTER", help="this adapter alone")
-    args = parser.parse_args()
     settings = read_settings()
     for folder in (RUNS, MODELS):
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,22 +35,15 @@ def main() -> None:
         f"shape. Of looks never trained on it reads {kinds:.1%} of kinds and {cells:.1%} of cells right.",
         how_trained(run, settings["vision"]["seed"]),
     )
-    for name, shares in settings["adapters"].items():
-        if args.only not in (None, name):
-            continue
-        run = train_adapter(
-            name, settings["adapter"], shares, Embed(VISION), RUNS / f"{name}_run.safetensors"
-        )
-        publish(run.average, adapter_file(name), torch.bfloat16)
-        if name == SHIPPED:
-            size = sum(t.numel() for t in run.average.values()) / 1e6
-            adapter = Made(
-                ADAPTER,
-                f"The image adapter, InstantX's shape with {size:.1f} million parameters, trained on "
-                "pictures of one subject beside the frozen base.",
-                how_trained(run, settings["adapter"]["seed"]),
-            )
-            write_page(MODELS, [vision, adapter], SETTINGS, "make anyms-train")
+    run = train_adapter(settings["adapter"], Embed(VISION), RUNS / "adapter_run.safetensors")
+    size = sum(t.numel() for t in run.average.values()) / 1e6
+    adapter = Made(
+        publish(run.average, ADAPTER, torch.bfloat16),
+        f"The image adapter, InstantX's shape with {size:.1f} million parameters, trained on pictures of one "
+        "subject beside the frozen base.",
+        how_trained(run, settings["adapter"]["seed"]),
+    )
+    write_page(MODELS, [vision, adapter], SETTINGS, "make anyms-train")
 
 
 if __name__ == "__main__":

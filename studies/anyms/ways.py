@@ -22,7 +22,7 @@ from ..judging.score import Artist
 from ..training_free.ways import Way, bend
 from .asked import BoxedCase
 from .beside import Beside, Seen, new_adapter, shares
-from .train import VISION, adapter_file
+from .train import ADAPTER, VISION
 from .vision import Embed
 
 GUIDANCE = 3.5
@@ -32,8 +32,7 @@ LORA = "full"  # of the ablation
 
 @dataclass(frozen=True)
 class Placing:
-    adapter: str = ""  # of settings.yaml
-    merge: str = "crop"
+    merge: str = ""  # of the adapter's boxes; empty: there is no adapter
     musar: bool = False
     cells: Sequence[str] = field(default=())  # these alone
 
@@ -56,9 +55,9 @@ class Hand:
     def __init__(self, placing: Placing, judge: Mapping) -> None:
         self.placing, self.artist = placing, placing.artist(judge)
         self.positive = self.negative = None
-        if placing.adapter:
+        if placing.merge:
             self.embed = Embed(VISION)
-            adapter = new_adapter(load_file(adapter_file(placing.adapter)))
+            adapter = new_adapter(load_file(ADAPTER))
             self.beside = Beside(self.artist.model.flux, self.artist.model.router, adapter)
             self.artist.model.register_forward_pre_hook(self._look)
             self.silent, _ = self.artist.encoder.prompt("")
@@ -67,7 +66,7 @@ class Hand:
         """For the next pictures, of these cases."""
         if self.placing.musar:
             bend(self.artist.model, ROUTED, self.artist.steps, batch)
-        if self.placing.adapter:
+        if self.placing.merge:
             self.positive, self.negative = self._seen(batch)
 
     def _seen(self, batch: Sequence[BoxedCase]) -> tuple[Seen, Seen]:

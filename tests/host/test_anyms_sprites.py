@@ -70,7 +70,7 @@ def test_host_and_study_draw_the_same_picture(hosted, in_host, merge):
 
     (case,) = boxed_cases(3, 1, loose=1, references=False)
     out = in_host(case, merge)
-    hand = Hand(Placing(adapter="windows", merge=merge), {"steps": STEPS, "cfg": CFG, "batch": 1})
+    hand = Hand(Placing(merge=merge), {"steps": STEPS, "cfg": CFG, "batch": 1})
     batch = collate([encode_example(case.example, hand.artist.encoder)])
     noise = pack(comfy.sample.prepare_noise(torch.zeros(1, 16, case.scene.rows, case.scene.columns), SEED))
     hand.ready([case])
