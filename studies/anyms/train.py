@@ -43,7 +43,7 @@ def main() -> None:
         "subject beside the frozen base.",
         how_trained(run, settings["adapter"]["seed"]),
     )
-    write_page(MODELS, [vision, adapter], SETTINGS, "make anyms-train")
+    write_page(MODELS, [vision, adapter], SETTINGS, "make anyms-train", "results.md")
 
 
 if __name__ == "__main__":
