@@ -129,8 +129,8 @@ def _laid_out(g: Graph, base: Adapted, model: list, subjects: dict, boxes: list)
 
 
 def _shown(g: Graph, model: list) -> None:
-    sheet = g.add("90", "AnymsLayoutPreview", "MUSAR AnyMS Layout Preview", 5, model=model, image=["80", 0])
-    g.add("91", "SaveImage", "Save layout", 6, images=sheet, filename_prefix=f"musar/{g.name}_layout")
+    sheet = g.add("105", "AnymsLayoutPreview", "MUSAR AnyMS Layout Preview", 5, model=model, image=["80", 0])
+    g.add("106", "SaveImage", "Save layout", 6, images=sheet, filename_prefix=f"musar/{g.name}_layout")
 
 
 def _placed(name: str, base: Adapted, subjects: list[tuple[str, str]], words: str) -> Graph:

@@ -50,11 +50,11 @@ def _pictures(server: ComfyServer, prompt: dict) -> list[Image.Image]:
 def _in_boxes(server: ComfyServer, prompt: dict) -> list[Image.Image]:
     """Each reference in its box, and what it is; there is no result without SDXL's own weights."""
     (canvas,) = (n["inputs"] for n in prompt.values() if n["class_type"] == "CreateBoundingBoxes")
-    head, scale = 44, (SIDE - 44) / max(canvas["width"], canvas["height"])
+    head, scale = 44, (SIDE - 52) / max(canvas["width"], canvas["height"])
     sheet = Image.new("RGB", (SIDE, SIDE), (24, 24, 24))
     pen = ImageDraw.Draw(sheet)
     width, height = round(canvas["width"] * scale), round(canvas["height"] * scale)
-    left, top = (SIDE - width) // 2, head + (SIDE - head - height) // 2
+    left, top = (SIDE - width) // 2, head + (SIDE - 8 - head - height) // 2
     pen.rectangle((left, top, left + width, top + height), outline=(120, 120, 120))
     for k, box in enumerate(canvas["editor_state"]["__value__"], 1):
         image = Image.open(server.base / "input" / prompt[f"{k}0"]["inputs"]["image"]).convert("RGB")

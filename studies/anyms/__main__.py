@@ -50,7 +50,9 @@ def judge(name: str, way: Placing, settings: dict, cells: list[str] | None) -> N
         return
     hand = Hand(way, settings)
     for cell in tqdm(missing, name):
-        asked = boxed_cases(prompts=settings["prompts"], references=way.musar, **settings["cells"][cell])
+        asked = boxed_cases(
+            references=way.musar, **({"prompts": settings["prompts"]} | settings["cells"][cell])
+        )
         seen = [
             {"case": i, "seed": seed} | measured(cells, asked[i].request)
             for i, seed, cells in hand.artist.draw(asked, settings["seeds"], hand.ready)

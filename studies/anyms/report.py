@@ -30,14 +30,16 @@ Scores = Mapping[str, Mapping[str, Sequence[Mapping]]]  # way: cell: pictures
 
 def write_report(scores: Scores, settings: Mapping) -> None:
     judging = settings["judge"]
+    fewer = ", ".join(f"{n}: {c['prompts']}" for n, c in judging["cells"].items() if "prompts" in c)
     lines = [
-        f"{judging['prompts']} prompts with looks never trained on × {judging['seeds']} seeds a cell, drawn "
-        f"by the trainer's sampler: {judging['steps']} steps, cfg {judging['cfg']:g}, the same noise for "
-        "every way. Means, with 95 % intervals by bootstrap over prompts. mIoU and AP50 hold what the judge "
-        "finds against the places that were asked for; a subject that is missing has IoU 0 and identity 0. "
-        "In *loose boxes* every box is a token larger on each side than the place, so that neighbours' boxes "
-        "overlap; figures are against the place. In the other cells no boxes overlap, and there summed masks "
-        "are AnyMS itself. What a way is stands in [settings.yaml](../studies/anyms/settings.yaml).",
+        f"{judging['prompts']} prompts ({fewer}) with looks never trained on × {judging['seeds']} seeds, "
+        f"drawn by the trainer's sampler: {judging['steps']} steps, cfg {judging['cfg']:g}, the same noise "
+        "for every way. Means, with 95 % intervals by bootstrap over prompts. mIoU and AP50 hold what the "
+        "judge finds against the places that were asked for; a subject that is missing has IoU and identity "
+        "0. In *loose boxes* every box is a token larger on each side than the place, so that neighbours' "
+        "boxes overlap; figures are against the place. In the other cells no boxes overlap, and there summed "
+        "masks are AnyMS itself. What a way is stands in "
+        "[settings.yaml](../studies/anyms/settings.yaml).",
         "",
         f"| subjects | way | AP50 ↑ | {' | '.join(SHOWN.values())} |",
         "|---|---|---|" + "---|" * len(SHOWN),
@@ -82,7 +84,7 @@ def write_sheet(settings: Mapping) -> None:
         placing = Placing(**settings["ways"][way])
         hand = Hand(placing, judging)
         for name in names:
-            asked = boxed_cases(prompts=1, references=placing.musar, **judging["cells"][name])
+            asked = boxed_cases(references=placing.musar, **(judging["cells"][name] | {"prompts": 1}))
             ((_, _, cells),) = hand.artist.draw(asked, 1, hand.ready)
             verdict = judge(cells, asked[0].request)
             words = f"{way}: mIoU {verdict.layout:.0%}, identity {np.mean(verdict.identity):.0%}"

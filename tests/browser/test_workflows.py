@@ -27,7 +27,8 @@ def test_dropped_as_a_file(page, shipped):
     assert page.evaluate(PROMPT) == prompt
 
 
-@pytest.mark.parametrize("name", WORKFLOWS)
+# the stock loader knows no SDXL but the full one: those graphs run through the API, with another loader
+@pytest.mark.parametrize("name", [name for name in WORKFLOWS if not name.endswith("sdxl")])
 def test_run_shows_pictures(page, shipped, server, name):
     graph, prompt = shipped(name)
     ready(page, graph)

@@ -53,14 +53,14 @@ def test_shipped_prompt_of_an_adapter_alone_draws(server, small, too_old, name):
     before = len(server.log.read_text())
     images = server.run(prompt).images
     (picture,), (layout,) = (
-        [Image.open(io.BytesIO(file)) for file in images[number]] for number in ("81", "91")
+        [Image.open(io.BytesIO(file)) for file in images[number]] for number in ("81", "106")
     )
     assert picture.size == layout.size == (96, 96)
     assert picture.tobytes() != layout.tobytes(), "boxes were drawn over it"
     log = server.log.read_text()[before:]
     assert "Traceback" not in log and "ERROR" not in log
     prompt["101"]["inputs"]["weight"] = 0.0
-    for number in ("90", "91"):
+    for number in ("105", "106"):
         del prompt[number]
     (plain,) = server.run(prompt).images["81"]
     assert Image.open(io.BytesIO(plain)).tobytes() != picture.tobytes(), "the adapter acted"
