@@ -31,7 +31,7 @@ PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
 .PHONY: help host demo test lint test-hosts $(TIERS:%=test-%) bench-attention bench-cached bench-lora bench-record \
   sprites-train sprites-judge diptych-preview train-tools batch-tools train-estimate ablation \
-  training-free views crowd times clean-training workflows try-sprites package comfy-cli emblem locales screenshots thousand bench-batch musar-gen
+  training-free anyms anyms-train anyms-sdxl anyms-ipadapter flux2 views crowd times clean-training workflows try-sprites package comfy-cli emblem locales screenshots thousand bench-batch musar-gen
 
 help:
 	@echo "make demo             pictures of Sprites through a real ComfyUI, into output/"
@@ -53,6 +53,10 @@ help:
 	@echo "make locales          what the nodes say, for their translations (locales/)"
 	@echo "make ablation         train and judge the paper's variants on Sprites, into docs/results.md (FORCE=1: all anew)"
 	@echo "make training-free    route models that were trained without it, every way, into docs/results.md"
+	@echo "make anyms            subjects of Sprites in boxes by an image adapter, into docs/results.md (anyms-train: make the adapter)"
+	@echo "make anyms-sdxl       AnyMS on a random SDXL of full size, into docs/anyms.md (12 GB of memory)"
+	@echo "make anyms-ipadapter  the same pictures by your copy of ComfyUI_IPAdapter_plus: PACK=…; likewise"
+	@echo "make flux2            route Sprites of FLUX.2, every way, into docs/results.md"
 	@echo "make views            subjects with one view and with two, into docs/results.md"
 	@echo "make crowd            train and judge in the less kind world, into docs/results.md"
 	@echo "make thousand         1,000 rows of Sprites by hand and as batches, into docs/batch.md (ROWS=…)"
@@ -153,6 +157,9 @@ screenshots: test-tools
 ablation: train-tools
 	@"$(PY)" -m studies.ablation $(if $(FORCE),--force)
 
+flux2: train-tools
+	@"$(PY)" -m studies.flux2
+
 crowd: train-tools
 	@"$(PY)" -m studies.crowd
 
@@ -161,6 +168,18 @@ views: host
 
 training-free: train-tools
 	@"$(PY)" -m studies.training_free
+
+anyms-train: train-tools
+	@"$(PY)" -m studies.anyms.train
+
+anyms: train-tools
+	@"$(PY)" -m studies.anyms
+
+anyms-sdxl: host
+	@"$(PY)" -m studies.anyms.full_sdxl
+
+anyms-ipadapter: host
+	@"$(PY)" -m studies.anyms.ipadapter_plus "$(PACK)"
 
 clean-training:
 	@"$(PYTHON)" -m tools.clean_training

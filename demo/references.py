@@ -13,7 +13,7 @@ from sprites.world.palette import picture
 from sprites.world.scene import Scene, columns_for, pick_identity, place_subjects, reference
 
 FILES = {"cat.png": "cat", "robot.png": "robot", "ball.png": "ball", "cat_2.png": "cat"}
-MORE = {"car.png": "car", "duck.png": "duck"}  # beside three of those
+MORE = {"car.png": "car", "duck.png": "duck", "boat.png": "boat"}  # beside three of those
 SCENE = "scene.png"  # to start from
 VIEW = ("cat_view.png", "cat.png")  # another view of the same subject: it stands elsewhere
 FOR_TRYING = {f"sprites_{kind}.png": f"{kind}.png" for kind in ("cat", "robot", "ball", "car", "duck")}

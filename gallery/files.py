@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from demo.painter import FLUX, LORA, TEXT, VAE
 
-FLUX1, FLUX2 = "flux1", "flux2"  # tables of docs
-HERE = "here"  # in this repository: in no table
+FLUX1, FLUX2, ADAPTERS = "flux1", "flux2", "adapters"  # tables of docs
+NO_TABLE = ""
 DEV, NON_COMMERCIAL = "FLUX.1 [dev] Non-Commercial", "FLUX Non-Commercial"
-AS_MODEL, OURS = "as the model", "as this repository"
+AS_MODEL = "as the model"
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,12 @@ class File:
     title: str  # what it is, in a few words
     name: str  # as the graphs ask for it
     folder: str
-    url: str  # empty: nobody has published it, or it is here
+    url: str  # or empty
     licence: str
     table: str
     gated: bool = False  # its publisher lets in who accepts the licence
     sha256: str = ""  # where the publisher states it
+    unpublished: str = "nobody has published one"  # why it has no address
 
     @property
     def published(self) -> str:
@@ -48,6 +49,12 @@ class File:
 HUB = "https://huggingface.co"
 _TEXT = f"{HUB}/comfyanonymous/flux_text_encoders/resolve/main"
 _DEV2 = f"{HUB}/Comfy-Org/flux2-dev/resolve/main/split_files"
+_ADAPTER = f"{HUB}/h94/IP-Adapter/resolve/main"
+
+
+def _small(title: str, name: str, folder: str) -> File:
+    return File(title, name, folder, "", "as this repository", NO_TABLE, unpublished="of this repository")
+
 
 EVERY = (
     File(
@@ -175,10 +182,51 @@ EVERY = (
         AS_MODEL,
         FLUX2,
     ),
-    File("Sprites", FLUX, "diffusion_models", "", OURS, HERE),
-    File("Sprites' VAE", VAE, "vae", "", OURS, HERE),
-    File("Sprites' text encoder", TEXT, "text_encoders", "", OURS, HERE),
-    File("a dual LoRA of Sprites", LORA, "loras", "", OURS, HERE),
+    File(
+        "SDXL",
+        "sd_xl_base_1.0.safetensors",
+        "checkpoints",
+        f"{HUB}/stabilityai/stable-diffusion-xl-base-1.0/resolve/main/sd_xl_base_1.0.safetensors",
+        "CreativeML Open RAIL++-M",
+        ADAPTERS,
+    ),
+    File(
+        "IP-Adapter plus",
+        "ip-adapter-plus_sdxl_vit-h.safetensors",
+        "ipadapter",
+        f"{_ADAPTER}/sdxl_models/ip-adapter-plus_sdxl_vit-h.safetensors",
+        "Apache-2.0",
+        ADAPTERS,
+    ),
+    File(
+        "CLIP ViT-H",
+        "CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors",
+        "clip_vision",
+        f"{_ADAPTER}/models/image_encoder/model.safetensors",
+        "Apache-2.0",
+        ADAPTERS,
+    ),
+    File(
+        "InstantX's adapter",
+        "instantx_flux_ip_adapter.safetensors",
+        "ipadapter",
+        "",
+        DEV,
+        ADAPTERS,
+        unpublished="published as a pickle: [docs/anyms.md](anyms.md)",
+    ),
+    File(
+        "SigLIP",
+        "siglip_so400m_patch14_384.safetensors",
+        "clip_vision",
+        f"{HUB}/google/siglip-so400m-patch14-384/resolve/main/model.safetensors",
+        "Apache-2.0",
+        ADAPTERS,
+    ),
+    _small("Sprites", FLUX, "diffusion_models"),
+    _small("Sprites' VAE", VAE, "vae"),
+    _small("Sprites' text encoder", TEXT, "text_encoders"),
+    _small("a dual LoRA of Sprites", LORA, "loras"),
 )
 BY_NAME = {file.name: file for file in EVERY}
 

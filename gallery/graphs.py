@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from .anyms import anyms_graphs
 from .bases import FLUX2_DEV, KLEIN, KLEIN_BASE, KLEIN_CACHED, KONTEXT, MUSAR, UNO, UNO_MANY
 from .graph import Graph, draw
 from .try_sprites import try_sprites
 
 CAT, ROBOT, BALL = ("cat", "cat.png"), ("robot", "robot.png"), ("ball", "ball.png")
 SECOND_CAT, CAR, DUCK = ("cat", "cat_2.png"), ("car", "car.png"), ("duck", "duck.png")
+BOAT = ("boat", "boat.png")
 ONE = "a cat on the beach"
 TWO = "a cat next to a robot on the beach"
 THREE = "a cat, a robot and a ball on the beach"
 FIVE = "a cat, a robot, a ball, a car and a duck on the beach"
+SIX = "a cat, a robot, a ball, a car, a duck and a boat on the beach"
 SAME = "a cat and another cat on the beach"
 SAME_KIND = (
     "Two subjects of one kind: the prompt names it twice, and each subject's `phrase` is the same word. The "
@@ -133,8 +136,9 @@ def every_graph() -> list[Graph]:
     )
     four = draw("batch_of_four_uno", UNO, pair, TWO, batch=4)
     four.notes.append("Four pictures at once: each has owners of its own. `batch_size` says how many.")
-    others = [_five(), placed, _regions(), _views(), watched, repaint, _refined(), four]
-    return [*graphs, *others, *_of_flux2(), try_sprites(pair, TWO)]
+    more = [_five(), placed, _regions(), _views(), watched, repaint, _refined(), four]
+    boxed = anyms_graphs(pair, [*three, CAR, DUCK, BOAT], TWO, SIX)
+    return [*graphs, *more, *_of_flux2(), *boxed, try_sprites(pair, TWO)]
 
 
 def _of_flux2() -> list[Graph]:

@@ -1,7 +1,7 @@
 """The shipped graphs on the models of Sprites: what has to be swapped, all of it here.
 
-Files lie under the names that the graphs ask for. The text encoder's loader is another, since the stock one
-loads nothing small; sizes and steps are Sprites'; and as it knows no guidance, CFG with an empty negative
+Files lie under the names that the graphs ask for. The encoders' loaders are others, since the stock ones
+load nothing small; sizes and steps are Sprites'; and as it knows no guidance, CFG with an empty negative
 takes its place. Our nodes, their settings, the prompts and the wiring stay as they are shipped.
 """
 
@@ -18,6 +18,9 @@ from demo.references import write_references
 from demo.run import link_models
 from tools.comfy_server import ROOT
 
+from .anyms import FLUX as ADAPTED
+from .anyms import SDXL
+
 STUDIES = ROOT / "studies"
 TRAINED = STUDIES / "training_free" / "results"
 FILES = {  # as the graphs name them
@@ -28,10 +31,13 @@ FILES = {  # as the graphs name them
     "loras/uno_dit_lora.safetensors": TRAINED / "uno.safetensors",
     "loras/wide_uno.safetensors": TRAINED / "wide_uno.safetensors",
     "loras/musar_dual_lora.safetensors": STUDIES / "ablation" / "results" / "full.safetensors",
+    f"ipadapter/{ADAPTED.adapter}": MODELS / "anyms" / "sprites_adapter.safetensors",
+    f"clip_vision/{ADAPTED.vision}": MODELS / "anyms" / "sprites_vision.safetensors",
+    f"clip_vision/{SDXL.vision}": MODELS / "anyms" / "sprites_vision.safetensors",
 }
 KONTEXT = "diffusion_models/flux1-dev-kontext_fp8_scaled.safetensors"
 REFERENCE = 64  # pixels
-SIDES = {1: 128, 2: 128, 3: 176, 5: 272}  # of a picture with so many subjects, across; it is 128 high
+SIDES = {1: 128, 2: 128, 3: 176, 5: 272, 6: 320}  # of a picture with so many subjects, across; it is 128 high
 
 
 def with_sprites(base: Path) -> Path:
@@ -69,8 +75,13 @@ def as_sprites(prompt: dict) -> dict:
                 name = inputs["clip_name2"]
                 node |= {"class_type": "MusarDemoTextEncoder", "inputs": {"text_encoder": name}}
                 node["_meta"] = {"title": "Text encoder of Sprites"}
-            case "MusarConditioning":
-                inputs["reference_size"] = REFERENCE
+            case "CLIPVisionLoader":
+                node |= {"class_type": "MusarDemoVisionEncoder"}
+                node["inputs"] = {"vision_encoder": inputs["clip_name"]}
+                node["_meta"] = {"title": "Vision encoder of Sprites"}
+            case "MusarConditioning" | "AnymsLayout":
+                if "reference_size" in inputs:
+                    inputs["reference_size"] = REFERENCE
                 if "boxes" in inputs:
                     canvas = prompt[inputs["boxes"][0]]["inputs"]
                     inputs |= {"canvas_width": canvas["width"], "canvas_height": canvas["height"]}

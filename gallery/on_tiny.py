@@ -36,3 +36,7 @@ def with_tiny_flux2(base: Path) -> Path:
 
 def is_flux2(prompt: dict) -> bool:
     return any(node["class_type"] == "EmptyFlux2LatentImage" for node in prompt.values())
+
+
+def is_sdxl(prompt: dict) -> bool:
+    return any(node["class_type"] == "CheckpointLoaderSimple" for node in prompt.values())

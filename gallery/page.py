@@ -7,7 +7,7 @@ from typing import Any
 from tools.comfy_server import ROOT
 
 from . import subgraph
-from .files import HERE, File, files_of
+from .files import File, files_of
 from .graph import Graph
 from .graphs import every_graph
 
@@ -38,6 +38,11 @@ ABOUT = {  # what each graph is for
     "two_subjects_musar": "Two subjects, the paper's own way.",
     "three_subjects_musar": "Three subjects, the paper's own way.",
     "same_kind_musar": "Two subjects of one kind, told apart by their condition prompts.",
+    "anyms_two_subjects_flux": "Two subjects in boxes, by InstantX's adapter.",
+    "anyms_six_subjects_flux": "Six subjects in boxes.",
+    "anyms_two_subjects_sdxl": "Two subjects in boxes, on SDXL.",
+    "anyms_six_subjects_sdxl": "Six subjects in boxes, on SDXL.",
+    "anyms_with_musar": "Boxes for both: an image adapter, and MUSAR's dual LoRA with routing.",
     "try_sprites": "MUSAR on the small models of this repository: `make try-sprites` packs them.",
     "two_subjects_klein": "Two subjects in four steps.",
     "three_subjects_klein": "Three subjects in four steps.",
@@ -77,9 +82,7 @@ def _section(around: tuple[File, ...], graphs: list[Graph]) -> str:
 
 
 def _link(file: File) -> str:
-    if file.url:
-        return f"[`{file.name}`]({file.url})"
-    return f"`{file.name}` ({'of this repository' if file.table == HERE else 'nobody has published one'})"
+    return f"[`{file.name}`]({file.url})" if file.url else f"`{file.name}` ({file.unpublished})"
 
 
 def _row(graph: Graph, otherwise: str) -> str:

@@ -9,7 +9,7 @@ from tools.comfy_server import ROOT
 
 from .files import EVERY, File
 
-PAGES = ("README.md", "README.zh.md", "docs/flux2.md")
+PAGES = ("README.md", "README.zh.md", "docs/flux2.md", "docs/anyms.md")
 CHINESE = {
     "as FLUX.1-dev": "同 FLUX.1-dev",
     "CC BY-NC 4.0 by its README, tagged CC BY-NC-ND 4.0; FLUX.1-dev's terms apply too": (

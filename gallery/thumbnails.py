@@ -1,7 +1,7 @@
 """A picture for each shipped graph: the graph itself, run on Sprites.
 
-Of FLUX.2 there is no model of Sprites: a thumbnail shows the references that the graph begins with, and says
-so.
+Of FLUX.2 and SDXL there is no model of Sprites: a thumbnail shows the references that the graph begins with,
+SDXL's in their boxes, and says so.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tools.comfy_server import ComfyServer
 
 from .on_sprites import as_sprites
-from .on_tiny import is_flux2
+from .on_tiny import is_flux2, is_sdxl
 
 SIDE = 384  # pixels of a thumbnail, both ways
 PICTURE, MAP = "81", "91"
@@ -22,7 +22,10 @@ PICTURE, MAP = "81", "91"
 
 def draw_thumbnail(server: ComfyServer, prompt: dict) -> bytes:
     """A JPEG file of the picture; of the routing map where there is one; of all of a batch."""
-    drawn = _references(server, prompt) if is_flux2(prompt) else _pictures(server, prompt)
+    if is_flux2(prompt):
+        drawn = _references(server, prompt)
+    else:
+        drawn = _in_boxes(server, prompt) if is_sdxl(prompt) else _pictures(server, prompt)
     across = round(len(drawn) ** 0.5)
     rows = [
         np.concatenate([np.asarray(i) for i in drawn[k : k + across]], 1)
@@ -42,6 +45,24 @@ def draw_thumbnail(server: ComfyServer, prompt: dict) -> bytes:
 def _pictures(server: ComfyServer, prompt: dict) -> list[Image.Image]:
     images = server.run(as_sprites(prompt)).images
     return [Image.open(io.BytesIO(data)).convert("RGB") for data in images.get(MAP, images[PICTURE])]
+
+
+def _in_boxes(server: ComfyServer, prompt: dict) -> list[Image.Image]:
+    """Each reference in its box, and what it is; there is no result without SDXL's own weights."""
+    (canvas,) = (n["inputs"] for n in prompt.values() if n["class_type"] == "CreateBoundingBoxes")
+    head, scale = 44, (SIDE - 52) / max(canvas["width"], canvas["height"])
+    sheet = Image.new("RGB", (SIDE, SIDE), (24, 24, 24))
+    pen = ImageDraw.Draw(sheet)
+    width, height = round(canvas["width"] * scale), round(canvas["height"] * scale)
+    left, top = (SIDE - width) // 2, head + (SIDE - 8 - head - height) // 2
+    pen.rectangle((left, top, left + width, top + height), outline=(120, 120, 120))
+    for k, box in enumerate(canvas["editor_state"]["__value__"], 1):
+        image = Image.open(server.base / "input" / prompt[f"{k}0"]["inputs"]["image"]).convert("RGB")
+        x, y, wide, high = (round(box[name] * scale) for name in ("x", "y", "width", "height"))
+        image = image.resize((wide - 2, high - 2), Image.Resampling.NEAREST)
+        sheet.paste(image, (left + x + 1, top + y + 1))
+    pen.text((8, 8), "SDXL: references and their boxes", (235, 235, 235), ImageFont.load_default(size=22))
+    return [sheet]
 
 
 def _references(server: ComfyServer, prompt: dict) -> list[Image.Image]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 
 from .tiny import DUAL, FLUX, LORA, TEXT, VAE
+from .tiny_adapters import FLUX_ADAPTER, SDXL_ADAPTER
 
 
 def with_small_models(prompt: dict, size: int = 256, steps: int = 8, reference_size: int = 128) -> dict:
     """The API prompt with the tiny models' file names, and sizes that a CPU does in seconds.
 
-    FLUX.2's tiny models lie under the graphs' own names. The stock text encoders cannot be made small: a
-    node of the demo's pack takes their place.
+    FLUX.2's tiny models lie under the graphs' own names. The stock encoders and the stock SDXL cannot be
+    made small: nodes of the demo's pack take their place.
     """
     prompt = copy.deepcopy(prompt)
     flux2 = any(node["class_type"] == "CLIPLoader" for node in prompt.values())
@@ -34,7 +35,15 @@ def with_small_models(prompt: dict, size: int = 256, steps: int = 8, reference_s
             case "CLIPLoader":
                 node["class_type"] = "MusarDemoTextEncoder"
                 node["inputs"] = {"text_encoder": inputs["clip_name"]}
-            case "EmptySD3LatentImage" | "EmptyFlux2LatentImage":
+            case "CLIPVisionLoader":
+                node["class_type"] = "MusarDemoVisionEncoder"
+                node["inputs"] = {"vision_encoder": inputs["clip_name"]}
+            case "AnymsAdapterLoader":
+                inputs["adapter"] = SDXL_ADAPTER if inputs["siglip"] == "none" else FLUX_ADAPTER
+            case "CheckpointLoaderSimple":
+                node["class_type"] = "MusarDemoSdxl"
+                node["inputs"] = {"text_encoder": TEXT}
+            case "EmptySD3LatentImage" | "EmptyFlux2LatentImage" | "EmptyLatentImage":
                 inputs["width"] = inputs["height"] = size
             case "Flux2Scheduler":
                 inputs |= {"width": size, "height": size, "steps": steps}

@@ -1,7 +1,7 @@
-"""A companion pack that only the demo and the tests load: a text encoder small enough for a CPU.
+"""A companion pack that only the demo and the tests load: encoders small enough for a CPU.
 
 The stock FLUX text encoder cannot be made small, so its place is taken by a table of word
-vectors behind the host's own FLUX tokenizer.
+vectors behind the host's own FLUX tokenizer. Likewise SigLIP's, by a network that reads looks of Sprites.
 """
 
 from __future__ import annotations

@@ -43,8 +43,11 @@ def how_trained(run: Run, seed: int) -> str:
     )
 
 
-def write_page(folder: Path, made: list[Made], settings: Path, command: str) -> None:
-    told, docs = (os.path.relpath(file, folder) for file in (settings, ROOT / "docs" / "sprites.md"))
+def write_page(
+    folder: Path, made: list[Made], settings: Path, command: str, measured: str = "sprites.md"
+) -> None:
+    """`measured`: the page of docs/ that says what they can do."""
+    told, docs = (os.path.relpath(file, folder) for file in (settings, ROOT / "docs" / measured))
     total = sum(m.file.stat().st_size for m in made) / 1e6
     lines = [
         "# The models of Sprites",
@@ -52,7 +55,7 @@ def write_page(folder: Path, made: list[Made], settings: Path, command: str) -> 
         f"Made by `{command}` with the settings in [{settings.name}]({told}),",
         "from seeds and from nothing else: every picture they learned from is drawn by `sprites/world/`. On",
         "another machine the same command gives weights as good as these, not the same bits.",
-        f"What they can do is measured in [docs/sprites.md]({docs}). Together {total:.1f} MB.",
+        f"What they can do is measured in [docs/{measured}]({docs}). Together {total:.1f} MB.",
         "",
     ]
     for m in made:

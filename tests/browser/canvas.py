@@ -78,22 +78,25 @@ SMALL = """() => {
   set('KSampler', {steps: 8});
   set('MusarConditioning', {reference_size: 64});
   for (const node of window.app.graph._nodes.filter(n => n.type === 'CreateBoundingBoxes')) {
-    const side = node.widgets.find(w => w.name === 'width').value;  // of the canvas of its boxes
-    set('MusarConditioning', {canvas_width: side, canvas_height: side});
+    const [width, height] = ['width', 'height'].map(s => node.widgets.find(w => w.name === s).value);
+    for (const kind of ['MusarConditioning', 'AnymsLayout'])
+      set(kind, {canvas_width: width, canvas_height: height});
   }
 }"""
-SWAP_ENCODER = """() => {
-  const graph = window.app.graph, old = graph._nodes.find(n => n.type.endsWith('CLIPLoader'));
-  const small = LiteGraph.createNode('MusarDemoTextEncoder');
-  graph.add(small);
-  small.pos = [...old.pos];
-  const [file] = old.type === 'CLIPLoader' ? [old.widgets[0].value] : ['t5xxl_fp16.safetensors'];
-  small.widgets[0].value = file;
-  for (const id of [...old.outputs[0].links]) {
-    const link = graph.links.get ? graph.links.get(id) : graph.links[id];
-    small.connect(0, graph.getNodeById(link.target_id), link.target_slot);
+SWAP_ENCODERS = """() => {
+  const graph = window.app.graph;
+  const kinds = {CLIPLoader: 'Text', DualCLIPLoader: 'Text', CLIPVisionLoader: 'Vision'};
+  for (const old of graph._nodes.filter(n => n.type in kinds)) {
+    const small = LiteGraph.createNode(`MusarDemo${kinds[old.type]}Encoder`);
+    graph.add(small);
+    small.pos = [...old.pos];
+    small.widgets[0].value = old.type === 'DualCLIPLoader' ? 't5xxl_fp16.safetensors' : old.widgets[0].value;
+    for (const id of [...old.outputs[0].links]) {
+      const link = graph.links.get ? graph.links.get(id) : graph.links[id];
+      small.connect(0, graph.getNodeById(link.target_id), link.target_slot);
+    }
+    graph.remove(old);
   }
-  graph.remove(old);
 }"""
 
 
@@ -134,5 +137,5 @@ def ready(page, graph):
     """Opened, and made small enough for Sprites on a CPU."""
     page.evaluate(OPEN, graph)
     wait_for_nodes(page, len(graph["nodes"]))
-    page.evaluate(SWAP_ENCODER)
+    page.evaluate(SWAP_ENCODERS)
     page.evaluate(SMALL)

@@ -249,7 +249,7 @@ def adapter(call, files):
     """adapter("SDXL IP-Adapter", widths): a small random image adapter through the pack's loader."""
     from safetensors.torch import save_file
 
-    from .adapters import adapter_weights, head_weights
+    from tools.tiny_adapters import adapter_weights, head_weights
 
     def load(kind, layers, seed=0):
         save_file(adapter_weights(kind, layers, seed=seed), files.ipadapter / "this.safetensors")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from .adapters import SMALL, TRUE, adapter_shapes, adapter_weights, head_weights
+from tools.tiny_adapters import SMALL, TRUE, adapter_shapes, adapter_weights, head_weights
 
 KINDS = sorted(SMALL)
 LAYERS = {"SDXL IP-Adapter": 70, "SDXL IP-Adapter plus": 70, "InstantX FLUX IP-Adapter": 57}

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from tools.tiny_adapters import SMALL, adapter_weights, head_weights
+
 from . import narrow
-from .adapters import SMALL, adapter_weights, head_weights
 from .anyms import crop_and_merge, keys_values, white_square
 
 INSTANTX, XLABS = "InstantX FLUX IP-Adapter", "XLabs FLUX IP-Adapter"

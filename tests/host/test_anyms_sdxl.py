@@ -4,8 +4,9 @@ import pytest
 import torch
 from diffusers.loaders.unet import UNet2DConditionLoadersMixin
 
+from tools.tiny_adapters import adapter_weights
+
 from . import narrow
-from .adapters import adapter_weights
 from .anyms import attend, crop_and_merge, heads_of, keys_values, white_square
 
 BASE, PLUS = "SDXL IP-Adapter", "SDXL IP-Adapter plus"

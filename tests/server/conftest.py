@@ -20,6 +20,7 @@ from tools.comfy_server import ROOT, ComfyServer, Refused, host_from_environment
 from tools.package import NAME, measured, pack
 from tools.stand_ins import with_small_models
 from tools.tiny import write_models
+from tools.tiny_adapters import write_adapters
 
 API = ROOT / "workflows" / "api"
 SIZE = pytest.StashKey[str]()
@@ -57,6 +58,7 @@ def server(tmp_path_factory, packed, try_sprites):
     comfy, python = host_from_environment()
     use_comfy(comfy)
     write_models(base / "models")
+    write_adapters(base / "models")
     with_sprites(base)
     with_tiny_flux2(base)
     with zipfile.ZipFile(try_sprites) as dropped:

@@ -12,6 +12,7 @@ from gallery.on_tiny import is_flux2
 from tools.comfy_server import ROOT, Refused
 
 PROMPTS = sorted(f.stem for f in (ROOT / "workflows" / "api").glob("*.json"))
+ANYMS_ALONE = [name for name in PROMPTS if name.startswith("anyms") and not name.endswith("musar")]
 
 
 def opened(result):
@@ -45,7 +46,28 @@ def test_the_shipped_prompts_are_what_make_workflows_writes():
         assert json.loads((ROOT / "workflows" / "api" / f"{name}.json").read_text()) == prompt
 
 
-@pytest.mark.parametrize("name", [name for name in PROMPTS if name != "try_sprites"])  # small as it is
+@pytest.mark.parametrize("name", ANYMS_ALONE)
+def test_shipped_prompt_of_an_adapter_alone_draws(server, small, too_old, name):
+    prompt = small(name)
+    if too_old(prompt):
+        return
+    before = len(server.log.read_text())
+    images = server.run(prompt).images
+    (picture,), (layout,) = (
+        [Image.open(io.BytesIO(file)) for file in images[number]] for number in ("81", "106")
+    )
+    assert picture.size == layout.size == (96, 96)
+    assert picture.tobytes() != layout.tobytes(), "boxes were drawn over it"
+    log = server.log.read_text()[before:]
+    assert "Traceback" not in log and "ERROR" not in log
+    prompt["101"]["inputs"]["weight"] = 0.0
+    for number in ("105", "106"):
+        del prompt[number]
+    (plain,) = server.run(prompt).images["81"]
+    assert Image.open(io.BytesIO(plain)).tobytes() != picture.tobytes(), "the adapter acted"
+
+
+@pytest.mark.parametrize("name", sorted({*PROMPTS} - {*ANYMS_ALONE, "try_sprites"}))  # that is small as it is
 def test_shipped_prompt_draws(server, small, too_old, name):
     steps = []
     before = len(server.log.read_text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -42,6 +43,10 @@ class Routes:
             return assign(self.found[place])
 
 
+# layer, queries before RoPE [B,L,H,D] and what attention gave [B,L,H·D] -> what it is with the addition
+Beside = Callable[[nn.Module, Tensor, Tensor], Tensor]
+
+
 class Router:
     """Takes over attention in every block of `flux`.
 
@@ -50,6 +55,7 @@ class Router:
 
     def __init__(self, flux: nn.Module) -> None:
         self.routes: Routes | None = None
+        self.beside: Beside | None = None  # a study may add to the picture's attention
         for layer in flux.modules():
             if hasattr(layer, "to_qkv_mlp_proj"):
                 layer.set_processor(ParallelProcessor(self))
@@ -96,11 +102,14 @@ class RoutedProcessor:
             q = torch.cat([attn.norm_added_q(attn.add_q_proj(text).unflatten(-1, heads)), q], 1)
             k = torch.cat([attn.norm_added_k(attn.add_k_proj(text).unflatten(-1, heads)), k], 1)
             v = torch.cat([attn.add_v_proj(text).unflatten(-1, heads), v], 1)
+        unplaced = q
         if image_rotary_emb is not None:
             q = apply_rotary_emb(q, image_rotary_emb, sequence_dim=1)
             k = apply_rotary_emb(k, image_rotary_emb, sequence_dim=1)
         q, k, v = (t.transpose(1, 2) for t in (q, k, v))  # B L H D -> B H L D
         out = self.router.attention(attn, q, k, v).transpose(1, 2).flatten(2).to(hidden_states.dtype)
+        if self.router.beside is not None:
+            out = self.router.beside(attn, unplaced, out)
         if encoder_hidden_states is None:
             return out
         text, image = out.split([encoder_hidden_states.shape[1], hidden_states.shape[1]], 1)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+FLUX_ADAPTER, SDXL_ADAPTER = "tiny_flux_adapter.safetensors", "tiny_sdxl_adapter.safetensors"
+SEES = 128  # what the demo's vision encoder gives a token
+DEMO_SDXL = (64,) * 2 + (128,) * 4 + (128,) * 6 + (64,) * 3 + (128,) * 2  # layers of the demo pack's SDXL
 
 TRUE = {
     "SDXL IP-Adapter": {"width": 2048, "sees": 1024, "tokens": 4},
@@ -16,6 +24,16 @@ SMALL = {  # of ViT-H's shape where a real one of the host must fit, else as sma
     "InstantX FLUX IP-Adapter": {"width": 32, "sees": 64, "tokens": 8, "inner": 96},
     "XLabs FLUX IP-Adapter": {"width": 32, "sees": 48, "tokens": 4},
 }
+
+
+def write_adapters(folder: Path) -> None:
+    """For the tiny FLUX and the demo pack's SDXL, into a ComfyUI models folder."""
+    (folder / "ipadapter").mkdir(parents=True, exist_ok=True)
+    for file, kind, layers in (
+        (FLUX_ADAPTER, "InstantX FLUX IP-Adapter", [128] * (19 + 38)),
+        (SDXL_ADAPTER, "SDXL IP-Adapter plus", list(DEMO_SDXL)),
+    ):
+        save_file(adapter_weights(kind, layers, SMALL[kind] | {"sees": SEES}), folder / "ipadapter" / file)
 
 
 def projection_shapes(kind: str, width: int, sees: int, tokens: int, inner: int = 0) -> dict[str, tuple]:
@@ -55,7 +73,9 @@ def adapter_shapes(kind: str, layers: list[int], sizes: dict | None = None) -> d
     return shapes
 
 
-def adapter_weights(kind: str, layers: list[int], sizes: dict | None = None, seed: int = 0) -> dict:
+def adapter_weights(
+    kind: str, layers: list[int], sizes: dict | None = None, seed: int = 0
+) -> dict[str, Tensor]:
     g = torch.Generator().manual_seed(seed)
     state = {}
     for key, shape in adapter_shapes(kind, layers, sizes).items():
@@ -66,7 +86,7 @@ def adapter_weights(kind: str, layers: list[int], sizes: dict | None = None, see
     return state
 
 
-def head_weights(width: int = 64, seed: int = 1) -> dict:
+def head_weights(width: int = 64, seed: int = 1) -> dict[str, Tensor]:
     """SigLIP's pooling head, as in a file for Load CLIP Vision."""
     g = torch.Generator().manual_seed(seed)
     shapes = {"probe": (1, 1, width)}
