@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tools.comfy_server import ROOT
 
-from .files import EVERY, File
+from .files import EVERY, File, files_of
+from .graphs import every_graph
 
 PAGES = ("README.md", "README.zh.md", "docs/flux2.md", "docs/anyms.md")
 CHINESE = {
@@ -35,7 +36,8 @@ def language(path: Path) -> str:
 
 
 def with_tables(text: str, language: str) -> str:
-    """A page with its tables as they should be: `<!-- files: flux1 -->` … `<!-- end of files -->`."""
+    """A page with its tables as they should be: `<!-- files: flux1 -->` … `<!-- end of files -->`, of a table
+    of the list or of a graph."""
     return re.sub(
         r"(<!-- files: (\w+) -->\n).*?(?=<!-- end of files -->)",
         lambda found: found[1] + table(found[2], language),
@@ -46,7 +48,9 @@ def with_tables(text: str, language: str) -> str:
 
 def table(name: str, language: str) -> str:
     rows = [HEADS[language], ("---",) * 4]
-    rows += [_row(file, language) for file in EVERY if file.table == name and file.url]
+    of_graph = next((files_of(graph.prompt) for graph in every_graph() if graph.name == name), None)
+    files = [file for file in EVERY if file.table == name] if of_graph is None else of_graph
+    rows += [_row(file, language) for file in files if file.url]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows).replace(
         "| --- | --- | --- | --- |", "|---|---|---|---|"
     )
