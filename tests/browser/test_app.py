@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 from gallery.app import form_of
 from gallery.graphs import every_graph
 
-from .canvas import SMALL, SWAP_ENCODER, run, wait_for_nodes
+from .canvas import SMALL, SWAP_ENCODERS, run, wait_for_nodes
 
 OPEN_AS_SHIPPED = "([graph, name]) => window.app.loadGraphData(graph, true, true, name)"
 SHOWN = """() => [...document.querySelectorAll('[data-testid=linear-center-panel] img')]
@@ -29,7 +29,7 @@ def test_two_subjects_open_as_a_form_that_draws_and_others_as_nodes(page, shippe
     expect(labels).to_have_text([*["image", "phrase"] * 2, "prompt", "seed"])
     written = [box.input_value() for box in form.get_by_role("textbox").all()]
     assert written[:3] == ["cat", "robot", "a cat next to a robot on the beach"]
-    page.evaluate(SWAP_ENCODER)
+    page.evaluate(SWAP_ENCODERS)
     page.evaluate(SMALL)
     run(page, page.get_by_test_id("linear-run-button").get_by_role("button", name="Run"))
     page.wait_for_function(SHOWN)
