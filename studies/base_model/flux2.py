@@ -13,7 +13,8 @@ from training.encoders.sprites_flux2 import SpritesFlux2Encoder
 from training.network.family import FLUX2
 from training.network.sequence import join
 
-from .flux2_data import Batch, batch
+from ..device import DEVICE
+from .flux2_data import Batch, batches
 from .loop import Losses, Run
 from .tutor import Tutor
 
@@ -38,14 +39,14 @@ def new_flux2(settings: dict) -> Flux2Transformer2DModel:
     return flux
 
 
-def velocity(flux: nn.Module, latent: Tensor, time: Tensor, b: Batch) -> Tensor:
-    joint = join(b.context, b.size, b.references, "index", family=FLUX2)
+def velocity(flux: nn.Module, latent: Tensor, time: Tensor, context: Tensor, b: Batch) -> Tensor:
+    joint = join(context, b.size, b.references, "index", family=FLUX2)
     told = flux(
         hidden_states=torch.cat([latent, joint.conditions], 1),
         encoder_hidden_states=joint.text,
         timestep=time,
-        img_ids=joint.image_ids,
-        txt_ids=joint.text_ids,
+        img_ids=joint.image_ids.to(latent.device),
+        txt_ids=joint.text_ids.to(latent.device),
         return_dict=False,
     )[0]
     return told[:, : latent.shape[1]]
@@ -56,17 +57,30 @@ def train_flux2(settings: dict, encoder: SpritesFlux2Encoder, checkpoint: Path, 
     tutor = Tutor(flux, settings["hidden"])
 
     def losses(step: int) -> Losses:
-        b = batch(settings, encoder, step)
+        b = next(samples)
         t = b.time[:, None, None]
         noisy = (1 - t) * b.latent + t * b.noise
-        flow = (velocity(flux, noisy, b.time, b).float() - (b.noise - b.latent)).square().mean()
+        found = velocity(flux, noisy, b.time, spoken(encoder, b), b)
+        flow = (found.float() - (b.noise - b.latent)).square().mean()
         told = tutor(b.parts)
         weight = settings["tutor"] * max(0.0, 1 - step / settings["tutor_until"])
         return {"loss": flow + weight * told, "flow": flow, "tutor": told}
 
-    run = Run({"flux": flux, "tutor": tutor}, settings)
+    run = Run({"flux": flux, "tutor": tutor}, settings, DEVICE)
+    encoder.text.to(run.device)
     if compiled:
-        torch._dynamo.config.recompile_limit = 32  # one graph a shape of batch
-        flux.compile_repeated_blocks(dynamic=False)
+        torch._dynamo.config.recompile_limit = 32  # on CPUs one graph a shape of batch, which is faster there
+        flux.compile_repeated_blocks(dynamic=run.device.type != "cpu")
+    if checkpoint.exists():
+        run.load(checkpoint)
+    samples = batches(settings, encoder, run.step, run.device)
     run.go("flux", losses, checkpoint)
+    encoder.text.cpu()
     return run
+
+
+@torch.no_grad()
+def spoken(encoder: SpritesFlux2Encoder, b: Batch) -> Tensor:
+    """T: B tokens width, as exact as ComfyUI has it."""
+    with torch.autocast(b.ids.device.type, enabled=False):
+        return encoder.text(b.ids, b.real)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from sprites.latents import flux2_latents_of
 from sprites.world.captions import caption, held_out_prompt
@@ -25,11 +28,38 @@ Shown = tuple[Sample, list[np.ndarray]]  # and its references
 class Batch:
     latent: Tensor  # B (h w) 128
     size: tuple[int, int]  # h, w
-    context: Tensor  # B T width
+    ids: Tensor  # of the words, B T
+    real: Tensor  # and what of them is no padding
     references: tuple[Condition, ...]
     noise: Tensor
     time: Tensor  # B, 1 is noise
     parts: Tensor  # B (h w), as Scene.parts has them
+
+    def to(self, device: torch.device) -> Batch:
+        tensors = {f.name: v for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)}
+        moved = {name: tensor.to(device) for name, tensor in tensors.items()}
+        shown = tuple(replace(c, image=c.image.to(device)) for c in self.references)
+        return replace(self, references=shown, **moved)
+
+
+class Batches(Dataset):
+    def __init__(self, settings: dict, encoder: SpritesFlux2Encoder) -> None:
+        self.settings, self.encoder = settings, encoder
+
+    def __getitem__(self, number: int) -> Batch:
+        return batch(self.settings, self.encoder, number)
+
+
+def batches(
+    settings: dict, encoder: SpritesFlux2Encoder, first: int, device: torch.device
+) -> Iterator[Batch]:
+    """From this number on. Beside a GPU the other cores draw them."""
+    numbers = range(first, settings["steps"])
+    workers = 0 if device.type == "cpu" else max(1, os.cpu_count() - 2)
+    told = {"prefetch_factor": 4} if workers else {}
+    loader = DataLoader(Batches(settings, encoder), None, sampler=numbers, num_workers=workers, **told)
+    for b in loader:
+        yield b.to(device)
 
 
 def batch(settings: dict, encoder: SpritesFlux2Encoder, number: int) -> Batch:
@@ -52,7 +82,7 @@ def batch(settings: dict, encoder: SpritesFlux2Encoder, number: int) -> Batch:
     return Batch(
         packed,
         tuple(latent.shape[-2:]),
-        spoken(encoder, words, stage["length"]),
+        *encoder.padded(words, stage["length"]),
         tuple(Condition(pack(flux2_latents_of(list(k))), side, None, ()) for k in zip(*references)),
         torch.randn(packed.shape, generator=g),
         logit.sigmoid(),
@@ -79,9 +109,3 @@ def looks(rng: np.random.Generator, scene: Scene) -> list[np.ndarray]:
         order[places] = np.sort(order[places])
     subjects = [scene.subjects[k] for k in order]
     return [reference(s.kind, s.identity, *(CORNERS[rng.integers(2)] for _ in range(2))) for s in subjects]
-
-
-@torch.no_grad()
-def spoken(encoder: SpritesFlux2Encoder, words: list[str], length: int) -> Tensor:
-    """B length width."""
-    return encoder.text(*encoder.padded(words, length))

@@ -22,9 +22,13 @@ Losses = dict[str, Tensor]  # "loss" is minimised, the others are shown
 class Run:
     """The state of a training run: all of it goes into a checkpoint."""
 
-    def __init__(self, modules: dict[str, nn.Module], settings: dict) -> None:
+    def __init__(
+        self, modules: dict[str, nn.Module], settings: dict, device: torch.device | str = "cpu"
+    ) -> None:
         """The first module is the model, of which an average over the steps is kept."""
-        self.modules, self.settings = modules, settings
+        self.modules, self.settings, self.device = modules, settings, torch.device(device)
+        for module in modules.values():
+            module.to(self.device)
         self.model = next(iter(modules.values()))
         every = nn.ModuleList(modules.values()).parameters()
         self.trained = [p for p in every if p.requires_grad]
@@ -53,12 +57,12 @@ class Run:
             parts.setdefault(part, {})[rest] = value
         for name, module in self.modules.items():
             module.load_state_dict(parts[name])
-        self.average = parts["average"]
+        self.average = {n: t.to(self.device) for n, t in parts["average"].items()}
         load_optimizer(self.optimizer, parts["optimizer"])
         self.step, self.seconds, self.losses = facts["step"], facts["seconds"], facts["losses"]
 
-    def one_step(self, losses_of: Callable[[int], Losses]) -> dict[str, float]:
-        with torch.autocast("cpu", torch.bfloat16):
+    def one_step(self, losses_of: Callable[[int], Losses]) -> Losses:
+        with torch.autocast(self.device.type, torch.bfloat16):
             losses = losses_of(self.step)
         losses["loss"].backward()
         nn.utils.clip_grad_norm_(self.trained, 1.0)
@@ -70,7 +74,7 @@ class Run:
         now = self.model.state_dict()
         torch._foreach_lerp_([self.average[n] for n in now], list(now.values()), 1 - keep)
         self.step += 1
-        return {name: value.item() for name, value in losses.items()}
+        return {name: value.detach() for name, value in losses.items()}
 
     def go(self, name: str, losses_of: Callable[[int], Losses], checkpoint: Path) -> None:
         """On from the checkpoint, if there is one, to the last step of the settings."""
@@ -84,7 +88,8 @@ class Run:
                 self.seconds += time.monotonic() - start
                 bar.update()
                 if self.step % SHOWN == 0 or self.step == last:
-                    self.losses.append({k: sum(r[k] for r in recent) / len(recent) for k in recent[0]})
+                    means = {k: torch.stack([r[k] for r in recent]).mean() for k in recent[0]}
+                    self.losses.append({k: v.item() for k, v in means.items()})
                     bar.set_postfix({k: f"{v:.4f}" for k, v in self.losses[-1].items()})
                     recent = []
                 if self.step % self.settings["save_every"] == 0 or self.step == last:

@@ -16,6 +16,7 @@ from tools.report import write_section
 from training.encoders import new_encoder
 from training.train import new_model, read_config
 
+from ..device import DEVICE
 from ..judging.cases import cases, name_of
 from ..judging.score import Artist
 from ..training_free.drawn import as_json, drawn
@@ -59,7 +60,7 @@ def artist() -> Artist:
     config = read_config(ROOT / SETTINGS["config"], SETTINGS["changes"])
     encoder = new_encoder(config["encoder"] | {"models": ROOT / config["encoder"]["models"]})
     drawing = {name: SETTINGS["judge"][name] for name in ("steps", "cfg", "batch")}
-    return Artist(new_model(config).eval(), encoder, condition_prompts=False, **drawing)
+    return Artist(new_model(config).eval().to(DEVICE), encoder, condition_prompts=False, **drawing)
 
 
 def write_report() -> None:

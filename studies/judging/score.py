@@ -15,6 +15,7 @@ from training.encoders import Encoder
 from training.network.batch import Encoded, collate, encode_example, unpack
 from training.network.model import Trained
 from training.run.draw import draw, nothing_said
+from training.run.trainer import to_device
 
 from .cases import Case
 
@@ -53,9 +54,11 @@ class Artist:
         silent = nothing_said(batch, self.encoder.prompt(""))
         if self.negative_references:
             silent = replace(silent, conditions=batch.conditions)
-        with torch.autocast("cpu", torch.bfloat16):
-            latent = draw(self.model, batch, noise, self.steps, silent, self.cfg)
-        return cells_of(unpack(latent, batch.size[0]))
+        device = next(self.model.parameters()).device
+        batch, silent = to_device(batch, device), to_device(silent, device)
+        with torch.autocast(device.type, torch.bfloat16):
+            latent = draw(self.model, batch, noise.to(device), self.steps, silent, self.cfg)
+        return cells_of(unpack(latent, batch.size[0]).cpu())
 
 
 def noise_of(case: int, seed: int, shape: torch.Size) -> torch.Tensor:

@@ -16,6 +16,7 @@ from training.encoders.sprites import SpritesEncoder
 from training.network.dual_lora import EVERYONE
 from training.train import LORA, new_model, read_config, train
 
+from ..device import DEVICE
 from .score import Artist
 
 
@@ -53,6 +54,7 @@ class Variant:
             own = model.lora.exported()
             state = {f"{b}.{n}": t for b in BRANCHES for n, t in state.items() if f"{b}.{n}" in own}
         model.lora.load_exported(state)
+        model.to(DEVICE)
         encoder = SpritesEncoder(ROOT / self.config["encoder"]["models"])
         drawing = {name: self.drawing[name] for name in ("steps", "cfg", "batch")}
         return Artist(model.eval(), encoder, condition_prompts=self.config["condition_prompts"], **drawing)
@@ -85,6 +87,7 @@ def variants(settings: Mapping, results: Path, runs: Path) -> list[Variant]:
 
 def learn(variant: Variant, runs: Path) -> None:
     """Train it; a run that was cut off goes on."""
-    train(variant.config, runs / variant.file)
+    on_gpu = {"cpu": False, "compile": False}  # Sprites' shapes are many and small
+    train(variant.config | (on_gpu if DEVICE.type == "cuda" else {}), runs / variant.file)
     variant.weights.mkdir(parents=True, exist_ok=True)
     shutil.copy(runs / variant.file / LORA, variant.lora)

@@ -81,7 +81,7 @@ class BentRoutes(Routes):
         inside = inside and way.blocks[0] <= place <= way.blocks[1]
         self.static = way.static and inside
         routed = bool(count) and way.dynamic and inside
-        self.dense = Dense.of(self.layout, self.static, routed)
+        self.dense = Dense.of(self.layout, self.static, routed).to(q.device)
         if not routed:
             self.found[place : place + 1] = [self.found[place - 1] if place else None]
             return None
@@ -103,7 +103,7 @@ class BentRoutes(Routes):
     def _in_negative(self, q: Tensor) -> Tensor | None:
         way = self.way
         self.static, routed = way.static, way.dynamic and way.negative != ALL
-        self.dense = Dense.of(self.layout, way.static, routed)
+        self.dense = Dense.of(self.layout, way.static, routed).to(q.device)
         if not routed:
             return None
         if way.negative == OWNERS:
@@ -142,7 +142,8 @@ def reference_affinity(q: Tensor, k: Tensor, layout: TokenLayout) -> Tensor:
 
 def bend(model: Trained, way: Way, steps: int, batch: Sequence[Case] = ()) -> None:
     """The model draws its next batch, of these cases, this way."""
-    progress = Progress(steps, allowed=inside(batch) if way.boxes else None)
+    device = next(model.parameters()).device
+    progress = Progress(steps, allowed=inside(batch).to(device) if way.boxes else None)
     model.wiring = replace(model.wiring, places=way.places)
 
     def routes(*args: Any, **kwargs: Any) -> BentRoutes:
