@@ -1,10 +1,12 @@
-"""`make flux2`: draw with the base model of Sprites of FLUX.2 in every way, and write docs/results.md."""
+"""`make flux2`: draw with Sprites of FLUX.2 in every way, without a LoRA and with its own."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,52 +21,65 @@ from training.train import new_model, read_config
 from ..device import DEVICE
 from ..judging.cases import cases, name_of
 from ..judging.score import Artist
+from ..judging.variant import learn, variants
 from ..training_free.drawn import as_json, drawn
 from ..training_free.report import table
 from ..training_free.ways import WORDS, way_of
 
 HERE = Path(__file__).parent
 SETTINGS = yaml.safe_load((HERE / "flux2.yaml").read_text())
-SCORES = HERE / "results" / "base.json"
+RESULTS = HERE / "results"
+RUNS = ROOT / ".run" / "flux2"
+BASE = RESULTS / "base.json"
 COMMAND = "make flux2"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ways", nargs="+", metavar="WAY", help="these ways alone")
+    parser.add_argument("--ways", nargs="+", metavar="WAY", help="these ways of the base alone, and no LoRA")
     args = parser.parse_args()
     if set(args.ways or ()) - set(SETTINGS["ways"]):
         parser.error(f"Choose of {', '.join(SETTINGS['ways'])}.")
-    judge(args.ways or list(SETTINGS["ways"]))
+    RESULTS.mkdir(exist_ok=True)
+    judge(BASE, artist, {name: SETTINGS["ways"][name] for name in args.ways or SETTINGS["ways"]})
+    for variant in [] if args.ways else loras():
+        if not variant.lora.exists():
+            print(f"Training {variant.name} …")
+            learn(variant, RUNS)
+        judge(variant.scores, variant.artist, SETTINGS["lora_ways"][variant.name])
     write_report()
 
 
-def judge(ways: list[str]) -> None:
+loras = partial(variants, SETTINGS, RESULTS, RUNS)
+
+
+def judge(file: Path, artist: Callable[[], Artist], ways: dict[str, dict]) -> None:
     """Every way that is not judged yet; each is kept as soon as it is done."""
-    scores = json.loads(SCORES.read_text()) if SCORES.exists() else {}
+    scores = json.loads(file.read_text()) if file.exists() else {}
     missing = [name for name in ways if name not in scores]
     if not missing:
         return
-    base, settings = artist(), SETTINGS["judge"]
+    first, settings = artist(), SETTINGS["judge"]
     asked = {name_of(*cell): cases(*cell, settings["prompts"]) for cell in settings["cells"]}
-    for name in tqdm(missing, "judging"):
-        way = way_of(SETTINGS["ways"][name])
-        painter = replace(base, negative_references=way.negative != WORDS)
+    for name in tqdm(missing, f"judging {file.stem}"):
+        way = way_of(ways[name])
+        painter = replace(first, negative_references=way.negative != WORDS)
         scores[name] = drawn(painter, way, asked, settings["seeds"])
-        SCORES.parent.mkdir(exist_ok=True)
-        SCORES.write_text(as_json(scores))
+        file.write_text(as_json(scores))
         print(name, {cell: round(float(np.mean(f["identity"])), 3) for cell, f in scores[name].items()})
 
 
 def artist() -> Artist:
-    config = read_config(ROOT / SETTINGS["config"], SETTINGS["changes"])
-    encoder = new_encoder(config["encoder"] | {"models": ROOT / config["encoder"]["models"]})
+    config = read_config(ROOT / SETTINGS["config"], SETTINGS["base"])
+    models = ROOT / config["encoder"]["models"]
+    encoder = new_encoder(config["encoder"] | {"models": models, "device": DEVICE})
     drawing = {name: SETTINGS["judge"][name] for name in ("steps", "cfg", "batch")}
     return Artist(new_model(config).eval().to(DEVICE), encoder, condition_prompts=False, **drawing)
 
 
 def write_report() -> None:
     settings = SETTINGS["judge"]
+    cells = [name_of(*cell) for cell in settings["cells"]]
     lines = [
         f"The base model of Sprites of FLUX.2, which was trained on scenes with references of up to three "
         f"subjects and never with routing. {settings['prompts']} prompts with looks never trained on × "
@@ -73,8 +88,13 @@ def write_report() -> None:
         "prompts; in brackets the leak of what is there, and the fidelity: how much of what was asked for is "
         "there. What a way is stands in [flux2.yaml](../studies/flux2/flux2.yaml).",
         "",
-        *table(json.loads(SCORES.read_text()), [name_of(*cell) for cell in settings["cells"]]),
+        *table(json.loads(BASE.read_text()), cells),
     ]
+    for variant in loras():
+        if variant.scores.exists():
+            trained = variant.training
+            lines += ["", f"A dual LoRA trained on it, *{variant.name}*: {trained['step']} steps."]
+            lines += ["", *table(json.loads(variant.scores.read_text()), cells)]
     write_section(ROOT / "docs" / "results.md", "FLUX.2: routing without training for it", COMMAND, lines)
 
 

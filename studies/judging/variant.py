@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from musar_attention.lora import BRANCHES
 from tools.comfy_server import ROOT
-from training.encoders.sprites import SpritesEncoder
+from training.encoders import new_encoder
 from training.network.dual_lora import EVERYONE
 from training.train import LORA, new_model, read_config, train
 
@@ -55,7 +55,8 @@ class Variant:
             state = {f"{b}.{n}": t for b in BRANCHES for n, t in state.items() if f"{b}.{n}" in own}
         model.lora.load_exported(state)
         model.to(DEVICE)
-        encoder = SpritesEncoder(ROOT / self.config["encoder"]["models"])
+        models = ROOT / config["encoder"]["models"]
+        encoder = new_encoder(config["encoder"] | {"models": models, "device": DEVICE})
         drawing = {name: self.drawing[name] for name in ("steps", "cfg", "batch")}
         return Artist(model.eval(), encoder, condition_prompts=self.config["condition_prompts"], **drawing)
 
@@ -88,6 +89,7 @@ def variants(settings: Mapping, results: Path, runs: Path) -> list[Variant]:
 def learn(variant: Variant, runs: Path) -> None:
     """Train it; a run that was cut off goes on."""
     on_gpu = {"cpu": False, "compile": False}  # Sprites' shapes are many and small
-    train(variant.config | (on_gpu if DEVICE.type == "cuda" else {}), runs / variant.file)
+    config = variant.config | {"encoder": variant.config["encoder"] | {"device": DEVICE.type}}
+    train(config | (on_gpu if DEVICE.type == "cuda" else {}), runs / variant.file)
     variant.weights.mkdir(parents=True, exist_ok=True)
     shutil.copy(runs / variant.file / LORA, variant.lora)

@@ -29,7 +29,7 @@ def new_encoder(settings: dict) -> Encoder:
         case "sprites_flux2":
             from .sprites_flux2 import SpritesFlux2Encoder
 
-            return SpritesFlux2Encoder(Path(settings["models"]))
+            return SpritesFlux2Encoder(Path(settings["models"]), device=settings.get("device", "cpu"))
         case other:
             raise ValueError(f"encoder.kind is flux, klein, sprites or sprites_flux2; found {other!r}.")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,11 +30,12 @@ TOKENIZER = "qwen25_tokenizer"  # ComfyUI carries it beside T5's
 class SpritesFlux2Encoder(KleinEncoder):
     folders, networks = (), ()
 
-    def __init__(self, models: Path, length: int = 512, text: ChatText | None = None) -> None:
+    def __init__(
+        self, models: Path, length: int = 512, text: ChatText | None = None, device: str = "cpu"
+    ) -> None:
         """`models` is the folder with Sprites' weights; `text` stands for its file."""
-        super().__init__(models, "cpu", length)
-        self.text = read_chat_text(models / TEXT) if text is None else text
-        self._known: dict[str, Tensor] = {}
+        super().__init__(models, device, length)
+        self.text = (read_chat_text(models / TEXT) if text is None else text).to(device)
 
     def image(self, pixels: np.ndarray) -> Tensor:
         return flux2_latents_of([read_cells(pixels)])[0]
@@ -45,12 +46,11 @@ class SpritesFlux2Encoder(KleinEncoder):
     def fingerprint(self) -> str:
         return hashlib.sha256((self.models / TEXT).read_bytes()).hexdigest()
 
+    @lru_cache(1 << 10)  # noqa: B019 - one encoder a run
     @torch.no_grad()
     def _read(self, text: str) -> Tensor:
-        if text not in self._known:
-            ids, real = self.padded([text], self.length)
-            self._known[text] = self.text(ids, real)[0]
-        return self._known[text]
+        ids, real = self.padded([text], self.length)
+        return self.text(ids.to(self.device), real.to(self.device))[0].cpu()
 
     def padded(self, texts: list[str], length: int) -> tuple[Tensor, Tensor]:
         """Ids and what is real of them, [B, length]."""
