@@ -30,7 +30,7 @@ LONGEST_FIRST := host browser trainer server sprites core tables
 PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
 .PHONY: help host demo test lint test-hosts $(TIERS:%=test-%) bench-attention bench-cached bench-lora bench-record \
-  sprites-train sprites-judge diptych-preview train-tools batch-tools train-estimate ablation \
+  sprites-train sprites-judge diptych-preview train-tools batch-tools train-estimate full-size ablation \
   training-free anyms anyms-train anyms-sdxl anyms-ipadapter flux2 views crowd times clean-training workflows try-sprites package comfy-cli emblem locales screenshots thousand bench-batch musar-gen
 
 help:
@@ -65,6 +65,7 @@ help:
 	@echo "make times            train at other times on Sprites, into docs/training.md"
 	@echo "make clean-training   docs/training.md in a clean environment on a fresh clone, with tiny weights"
 	@echo "make train-estimate   memory and arithmetic of training on FLUX.1-dev and FLUX.2 klein"
+	@echo "make full-size        the trainer on them with random weights: seconds of a step and memory (MODEL=dev or klein, STEPS=…, SIZE=…, DIPTYCH=1)"
 	@echo "make sprites-judge    judge the judge and the base model, into docs/sprites.md"
 
 ifdef VENV
@@ -199,3 +200,7 @@ musar-gen: batch-tools train-tools
 
 train-estimate: train-tools
 	@"$(PY)" -m training.estimate
+
+full-size: train-tools
+	@"$(PY)" -m studies.full_size $(if $(MODEL),--model $(MODEL)) $(if $(STEPS),--steps $(STEPS)) \
+	  $(if $(SIZE),--size $(SIZE)) $(if $(DIPTYCH),--diptych)

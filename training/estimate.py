@@ -135,20 +135,33 @@ def _batch(model: Trained, case: Case) -> Batch:
     return Batch(empty(1, height * columns, cells), (height, columns), text, pooled, conditions, None)
 
 
-def state_bytes(learned: int) -> int:
+def state_bytes(parameters: int) -> int:
     """Weights, gradients, average, AdamW's two moments: all float32."""
-    return learned * (4 + 4 + 4 + 8)
+    return parameters * (4 + 4 + 4 + 8)
+
+
+def frozen(model: Trained) -> int:
+    """Parameters of the base."""
+    return sum(p.numel() for p in model.flux.parameters() if not p.requires_grad)
+
+
+def learned(model: Trained) -> int:
+    return sum(p.numel() for p in model.lora.parameters())
+
+
+def one_gpu(model: Trained, e: Estimate) -> float:
+    """Bytes, with the base in bf16."""
+    return 2 * frozen(model) + state_bytes(learned(model)) + e.kept + e.peak
 
 
 def report(name: str, tflops: float) -> list[str]:
     model = Trained(network(name), Variant(static=False, dynamic=False), Wiring())
-    base = sum(p.numel() for p in model.flux.parameters() if not p.requires_grad)
-    learned = sum(p.numel() for p in model.lora.parameters())
-    state = state_bytes(learned)
+    base, lora = frozen(model), learned(model)
+    state = state_bytes(lora)
     encoders = 2 * sum(ENCODERS[name].values())
     lines = [
         f"{name}: {base / 1e9:.2f} thousand million parameters, {2 * base / GB:.1f} GB in bf16.",
-        f"Dual LoRA of ranks 128 and 4: {learned / 1e6:.0f} million, {state / GB:.1f} GB with gradients, "
+        f"Dual LoRA of ranks 128 and 4: {lora / 1e6:.0f} million, {state / GB:.1f} GB with gradients, "
         "average and AdamW.",
         f"Text encoders and VAE: {encoders / GB:.1f} GB in bf16, none with encoder.ahead.",
         "",
@@ -160,10 +173,9 @@ def report(name: str, tflops: float) -> list[str]:
     ]
     for case in CASES:
         e = estimate(model, case)
-        activations = e.kept + e.peak
         block = 2 * base / len(_BlockMeter(model).blocks)  # gathered while it runs
-        one = 2 * base + state + activations
-        eight = 2 * base / 8 + 2 * block + state + activations  # each GPU has the whole LoRA
+        one = one_gpu(model, e)
+        eight = one - 2 * base * 7 / 8 + 2 * block  # each GPU has the whole LoRA
         lines.append(
             f"| {case.name} | {e.tokens} | {e.kept / GB:.2f} | {e.peak / GB:.2f} | {one / GB:.1f} | "
             f"{eight / GB:.1f} | {e.step / 1e12:.0f} | {e.step / 1e12 / tflops:.2f} |"

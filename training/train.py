@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from accelerate import PartialState
+from torch import nn
 
 from tools.whole_file import save_whole
 
@@ -99,10 +100,13 @@ def open_feeds(config: dict) -> list[Feed]:
 
 def new_model(config: dict) -> Trained:
     dtype = torch.bfloat16 if config["precision"] == "bf16" and not config["cpu"] else torch.float32
+    return learning(load_base(Path(config["base"]), dtype), config)
+
+
+def learning(base: nn.Module, config: dict) -> Trained:
+    """A new LoRA on this base."""
     torch.manual_seed(config["seed"])
-    model = Trained(
-        load_base(Path(config["base"]), dtype), Variant(**config["variant"]), Wiring(**config["wiring"])
-    )
+    model = Trained(base, Variant(**config["variant"]), Wiring(**config["wiring"]))
     if config["checkpointing"]:
         model.flux.enable_gradient_checkpointing()
     if config["compile"]:
