@@ -94,7 +94,7 @@ class Bench:
                 WrappersMP.DIFFUSION_MODEL: {keys.WRAPPER: [wrapper.Routing(settings, family)]}
             }
             subjects = tuple(
-                plan.PlannedSubject(f"subject {k}", (rows, rows), (8 * k,), None, 1.0, None)
+                plan.PlannedSubject(f"subject {k}", ((rows, rows),), (8 * k,), None, 1.0, None)
                 for k in range(count)
             )
             given[keys.PLAN] = plan.Plan(family, subjects, plan.Placement("index"))

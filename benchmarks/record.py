@@ -93,7 +93,8 @@ class Bench:
         routing = wrapper.Routing(settings, family, SimpleNamespace(show=self._show))
         rows = REFERENCE // 16
         subjects = tuple(
-            plan.PlannedSubject(f"subject {k}", (rows, rows), (8 * k,), None, 1.0, None) for k in range(count)
+            plan.PlannedSubject(f"subject {k}", ((rows, rows),), (8 * k,), None, 1.0, None)
+            for k in range(count)
         )
         from comfy.patcher_extension import WrappersMP
 

@@ -56,7 +56,7 @@ PLACED = (
 )
 TOGETHER = (
     "Both at once: MUSAR's dual LoRA with routing, which the boxes bound, and an image adapter in the same "
-    "boxes. docs/results.md has what each is worth alone and together, on Sprites."
+    "boxes. docs/anyms.md says what each is worth alone and together, on Sprites."
 )
 
 

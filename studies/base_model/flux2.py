@@ -21,8 +21,9 @@ from .tutor import Tutor
 LOUD = 7.0  # how far the words' vectors are from 0
 
 
-def new_flux2(settings: dict) -> Flux2Transformer2DModel:
-    """klein's network at a small width. As in DiT, modulation and output begin at zero."""
+def new_flux2(settings: dict, start: dict[str, Tensor] | None = None) -> Flux2Transformer2DModel:
+    """klein's network at a small width. As in DiT, modulation and output begin at zero; or with the weights
+    to `start` from."""
     torch.manual_seed(settings["seed"])
     flux = Flux2Transformer2DModel(
         num_layers=settings["double_blocks"],
@@ -36,6 +37,8 @@ def new_flux2(settings: dict) -> Flux2Transformer2DModel:
             nn.init.zeros_(parameter)
     nn.init.zeros_(flux.proj_out.weight)
     flux.context_embedder.weight.data /= LOUD
+    if start:
+        flux.load_state_dict(start)
     return flux
 
 
@@ -52,8 +55,14 @@ def velocity(flux: nn.Module, latent: Tensor, time: Tensor, context: Tensor, b: 
     return told[:, : latent.shape[1]]
 
 
-def train_flux2(settings: dict, encoder: SpritesFlux2Encoder, checkpoint: Path, compiled: bool = True) -> Run:
-    flux = new_flux2(settings)
+def train_flux2(
+    settings: dict,
+    encoder: SpritesFlux2Encoder,
+    checkpoint: Path,
+    compiled: bool = True,
+    start: dict[str, Tensor] | None = None,
+) -> Run:
+    flux = new_flux2(settings, start)
     tutor = Tutor(flux, settings["hidden"])
 
     def losses(step: int) -> Losses:

@@ -82,7 +82,7 @@ def batch(settings: dict, encoder: SpritesFlux2Encoder, number: int) -> Batch:
     return Batch(
         packed,
         tuple(latent.shape[-2:]),
-        *encoder.padded(words, stage["length"]),
+        *encoder.padded(words, kind.get("length", stage["length"])),
         tuple(Condition(pack(flux2_latents_of(list(k))), side, None, ()) for k in zip(*references)),
         torch.randn(packed.shape, generator=g),
         logit.sigmoid(),

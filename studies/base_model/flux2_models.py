@@ -40,12 +40,17 @@ def make(
         )
         for name, half in twice(load_file(vae)).items()
     ]
-    flux = train_flux2(settings["flux"], encoder, runs / "flux.safetensors", compiled)
+    told, start = [], None
+    for number, own in enumerate(settings["flux"]["runs"], 1):
+        chosen = {**settings["flux"], **own}
+        flux = train_flux2(chosen, encoder, runs / f"flux_{number}.safetensors", compiled, start)
+        told.append(how_trained(flux, chosen["seed"]))
+        start = {n: t.cpu() for n, t in flux.average.items()}
     size = sum(p.numel() for p in flux.model.parameters()) / 1e6
     base = Made(
-        publish(hosts_names(flux.average), models / FLUX, torch.bfloat16),
+        publish(hosts_names(start), models / FLUX, torch.bfloat16),
         f"The base model: klein's network with {size:.1f} million parameters, in ComfyUI's names.",
-        how_trained(flux, settings["flux"]["seed"]),
+        "; then from there: ".join(told),
     )
     return [base, *wide, read], {"text": text, "flux": flux}
 

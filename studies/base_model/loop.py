@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,17 @@ from tqdm import tqdm
 from training.run.checkpoint import load_checkpoint, load_optimizer, optimizer_tensors, save_checkpoint
 from training.run.schedule import rate_scale
 
+from .optimizers import optimizers, parts_of
+
 SHOWN = 50  # steps a mean
 
 Losses = dict[str, Tensor]  # "loss" is minimised, the others are shown
+
+
+def machine(device: torch.device) -> str:
+    if device.type == "cpu":
+        return f"{os.cpu_count()} CPU cores"
+    return f"one {torch.cuda.get_device_name(device)}"
 
 
 class Run:
@@ -32,19 +41,19 @@ class Run:
         self.model = next(iter(modules.values()))
         every = nn.ModuleList(modules.values()).parameters()
         self.trained = [p for p in every if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(
-            self.trained, settings["learning_rate"], (0.9, 0.95), weight_decay=0.0, fused=True
-        )
+        self.optimizers = optimizers(modules, settings)
         self.average = {n: t.detach().clone() for n, t in self.model.state_dict().items()}
-        self.step, self.seconds = 0, 0.0
+        self.step, self.seconds, self.machine = 0, 0.0, machine(self.device)
         self.losses: list[dict[str, float]] = []  # means of SHOWN steps
 
     def facts(self) -> dict:
-        return {"step": self.step, "seconds": self.seconds, "losses": self.losses}
+        known = {"step": self.step, "seconds": self.seconds, "losses": self.losses}
+        return known | {"machine": self.machine}
 
     def save(self, file: Path) -> None:
         parts = {name: module.state_dict() for name, module in self.modules.items()}
-        parts |= {"average": self.average, "optimizer": optimizer_tensors(self.optimizer.state_dict())}
+        parts |= {"average": self.average}
+        parts |= {n: optimizer_tensors(o.state_dict()) for n, o in parts_of(self.optimizers).items()}
         tensors = {f"{part}.{n}": t for part, state in parts.items() for n, t in state.items()}
         save_checkpoint(file, tensors, self.facts())
         file.with_suffix(".json").write_text(json.dumps(self.facts()))
@@ -58,18 +67,21 @@ class Run:
         for name, module in self.modules.items():
             module.load_state_dict(parts[name])
         self.average = {n: t.to(self.device) for n, t in parts["average"].items()}
-        load_optimizer(self.optimizer, parts["optimizer"])
+        for name, optimizer in parts_of(self.optimizers).items():
+            load_optimizer(optimizer, parts.get(name, {}))
         self.step, self.seconds, self.losses = facts["step"], facts["seconds"], facts["losses"]
+        self.machine = facts.get("machine", self.machine)
 
     def one_step(self, losses_of: Callable[[int], Losses]) -> Losses:
         with torch.autocast(self.device.type, torch.bfloat16):
             losses = losses_of(self.step)
         losses["loss"].backward()
         nn.utils.clip_grad_norm_(self.trained, 1.0)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.settings["learning_rate"] * rate_scale(self.step, self.settings)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.settings["learning_rate"] * rate_scale(self.step, self.settings)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         keep = min(self.settings["ema"], (self.step + 1) / (self.step + 10))
         now = self.model.state_dict()
         torch._foreach_lerp_([self.average[n] for n in now], list(now.values()), 1 - keep)

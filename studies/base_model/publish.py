@@ -37,16 +37,10 @@ def how_trained(run: Run, seed: int) -> str:
     last = ", ".join(f"{name} {value:.4f}" for name, value in run.losses[-1].items() if name != "loss")
     return (
         f"seed {seed}; {run.step:,} steps of {batch}, which is {run.step * batch:,} samples; "
-        f"{run.seconds / 60:.0f} minutes on {machine(run.device)}, "
+        f"{run.seconds / 60:.0f} minutes on {run.machine}, "
         f"torch {torch.__version__.split('+')[0]}; "
         f"last losses: {last}"
     )
-
-
-def machine(device: torch.device) -> str:
-    if device.type == "cpu":
-        return f"{os.cpu_count()} CPU cores"
-    return f"one {torch.cuda.get_device_name(device)}"
 
 
 def write_page(
