@@ -32,10 +32,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--folder", type=Path, default=RUNS)
+    parser.add_argument(
+        "--steps", type=int, default=8, help="of each picture: few, so that the rest weighs more"
+    )
     parser.add_argument("--told", default="", help="of the machine: it stands below the table")
     args = parser.parse_args()
     base = link_packs(with_sprites(args.folder / "comfy"))
-    inputs = write_inputs(args.folder, sprites_rows(args.folder, args.rows), "two_subjects_uno")
+    inputs = write_inputs(
+        args.folder, sprites_rows(args.folder, args.rows, steps=args.steps), "two_subjects_uno"
+    )
     rates = {"queued by hand, all at once": by_hand(base, args.folder)}
     for way, flags in WAYS.items():
         output = args.folder / way.replace(" ", "_").replace(",", "")
@@ -44,8 +49,9 @@ def main() -> None:
     score(first / "ledger.parquet", first / "report")
     hand, *_ = rates.values()
     lines = [
-        f"{args.rows} rows of two subjects of Sprites. Seconds count from the first picture to the last: "
-        "starting ComfyUI and Ray is left out.",
+        f"{args.rows} rows of two subjects of Sprites, {args.steps} steps each (few, so that what is not "
+        "drawing weighs more). Seconds count from the first picture to the last: starting ComfyUI and Ray is "
+        "left out.",
         "",
         "| way | pictures a second | against by hand |",
         "|---|---|---|",
@@ -84,7 +90,7 @@ def _filled(folder: Path) -> list[dict]:
         prompt = json.loads(json.dumps(graph))
         for column, place in MAP.items():
             title, name = place.split("/")
-            value = int(row[column]) if column == "seed" else row[column]
+            value = int(row[column]) if column in ("seed", "steps") else row[column]
             if column.startswith("reference"):
                 (base / Path(value).name).write_bytes(Path(value).read_bytes())
                 value = Path(value).name

@@ -20,6 +20,7 @@ API = ROOT / "workflows" / "api"
 MAP = {
     "prompt": "MUSAR Conditioning/prompt",
     "seed": "KSampler/seed",
+    "steps": "KSampler/steps",
     "reference_1": "Reference: cat/image",
     "reference_2": "Reference: robot/image",
     "phrase_1": "Subject: cat/phrase",
@@ -44,7 +45,7 @@ def write_inputs(folder: Path, rows: Sequence[dict], graph: str) -> list[str]:
     ]
 
 
-def sprites_rows(folder: Path, count: int, seeds: int = 4) -> list[dict]:
+def sprites_rows(folder: Path, count: int, seeds: int = 4, steps: int = 20) -> list[dict]:
     """`seeds` pictures a prompt, as the paper has it."""
     pictures, rows = folder.resolve() / "references", []
     pictures.mkdir(parents=True, exist_ok=True)
@@ -54,5 +55,5 @@ def sprites_rows(folder: Path, count: int, seeds: int = 4) -> list[dict]:
             file = pictures / f"{number:04d}_{k}.png"
             Image.fromarray(picture(reference(subject.kind, subject.identity))).save(file)
             row |= {f"reference_{k}": str(file), f"phrase_{k}": subject.kind}
-        rows += [{"seed": 10_000 * number + seed} | row for seed in range(seeds)]
+        rows += [{"seed": 10_000 * number + seed, "steps": steps} | row for seed in range(seeds)]
     return rows[:count]
