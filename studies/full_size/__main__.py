@@ -31,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", choices=MODELS, default="klein")
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--size", type=int, default=512, help="pixels of a panel and of a reference, each way")
+    parser.add_argument("--size", type=int, default=512, help="of a panel and of a reference, in pixels")
     parser.add_argument("--diptych", action="store_true", help="two panels and two references")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="for figures.jsonl and the checkpoints")
     parser.add_argument("--no-save", action="store_true", help="no checkpoint after the last step")

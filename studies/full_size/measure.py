@@ -46,7 +46,7 @@ def measure(build: Callable[[], nn.Module], config: dict, case: Case, folder: Pa
     trainer.run(each_step)
     if not losses:
         raise ValueError(
-            f"{trainer.checkpoint} is of step {trainer.step} already, and nothing is left to measure. Ask for "
+            f"{trainer.checkpoint} is of step {trainer.step} already: nothing is left to measure. Ask for "
             "more --steps, or give another --folder."
         )
     times = [b - a for a, b in zip(ends, ends[1:])]
