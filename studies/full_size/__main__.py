@@ -41,6 +41,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.size < TOKEN or args.size % TOKEN:
         parser.error(f"--size is {args.size}, and must be a multiple of {TOKEN}.")
+    if args.steps < 1:
+        parser.error(f"--steps is {args.steps}, and must be 1 or more.")
     name, file = MODELS[args.model]
     case = case_of(args.size, args.diptych)
     kind = "diptych" if args.diptych else "single"
