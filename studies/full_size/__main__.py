@@ -31,9 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", choices=MODELS, default="klein")
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument(
-        "--size", type=int, default=512, help="pixels of a panel and of a reference, each way"
-    )
+    parser.add_argument("--size", type=int, default=512, help="of a panel and of a reference, in pixels")
     parser.add_argument("--diptych", action="store_true", help="two panels and two references")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="for figures.jsonl and the checkpoints")
     parser.add_argument("--no-save", action="store_true", help="no checkpoint after the last step")
@@ -43,6 +41,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.size < TOKEN or args.size % TOKEN:
         parser.error(f"--size is {args.size}, and must be a multiple of {TOKEN}.")
+    if args.steps < 1:
+        parser.error(f"--steps is {args.steps}, and must be 1 or more.")
     name, file = MODELS[args.model]
     case = case_of(args.size, args.diptych)
     kind = "diptych" if args.diptych else "single"
