@@ -17,6 +17,7 @@ from .layout import TokenLayout
 
 Attend = Callable[..., Tensor]
 Parts = list[slice]
+Found = tuple[Tensor, Tensor, Parts]  # keys, values, and which columns they are
 
 
 def routed_attention(
@@ -45,12 +46,9 @@ def routed_attention(
     if layout.count == 0 or (owner is None and not static):
         return call(q, k, v, _until(everything, q.shape[2]), everything)
 
-    # The one order of columns that serves everybody: T and extra in front, a subject's own
-    # behind X. Tokens of X see it whole, a condition its end, T and extra its beginning.
-    common = [layout.T, layout.extra_slice, layout.X]
     conditions = [[layout.CT(i), layout.CI(i)] for i in range(layout.count)]
     keep = torch.is_grad_enabled() and any(t.requires_grad for t in (q, k, v))
-    keys, values = (_Columns(t, common, conditions, keep) for t in (k, v))
+    columns = _Columns(k, v, layout, conditions, keep)
     out = q.new_empty(*q.shape[:3], v.shape[-1])
 
     def fill(rows: Parts, kk: Tensor, vv: Tensor, columns: Parts) -> None:
@@ -62,7 +60,7 @@ def routed_attention(
             out[:, :, part] = piece
 
     if static:
-        fill([layout.T, layout.extra_slice], keys.common(), values.common(), common)
+        fill([layout.T, layout.extra_slice], *columns.common())
         if owner is None:
             fill([layout.X], k, v, everything)
     else:
@@ -72,21 +70,23 @@ def routed_attention(
     owned = None if owner is None else _rows_by_owner(owner, layout)
     for i in range(-1, layout.count):
         s = 0.0 if i < 0 else 1.0 if strength is None else float(strength[i])
-        if i >= 0:
-            kk, vv, columns = keys.subject(i), values.subject(i), [*common, *conditions[i]]
-            if static:
-                end = layout.prompt + layout.extra
-                fill(conditions[i], kk[:, :, end:], vv[:, :, end:], columns[2:])
+        if i >= 0 and static:
+            fill(conditions[i], *columns.condition(i))
         for b, rows in enumerate(owned[i + 1] if owned else ()):
-            if len(rows) == 0:
+            if isinstance(rows, Tensor) and len(rows) == 0:
                 continue
-            queries, sample = q[b : b + 1].index_select(2, rows), slice(b, b + 1)
+            queries = _rows(q, b, rows)
             if s != 0:
-                piece = call(queries, kk[sample], vv[sample], rows, columns, b)
+                kk, vv, seen = columns.subject(i)
+                piece = call(queries, kk[b : b + 1], vv[b : b + 1], rows, seen, b)
             if s != 1:
-                plain = call(queries, keys.common()[sample], values.common()[sample], rows, common, b)
+                kk, vv, seen = columns.common()
+                plain = call(queries, kk[b : b + 1], vv[b : b + 1], rows, seen, b)
                 piece = plain if s == 0 else torch.lerp(plain, piece, s)
-            out[b].index_copy_(1, rows, piece[0])
+            if isinstance(rows, Tensor):
+                out[b].index_copy_(1, rows, piece[0])
+            else:
+                out[b, :, rows[0]] = piece[0]
     return out
 
 
@@ -109,16 +109,28 @@ def _check(q: Tensor, k: Tensor, v: Tensor, layout: TokenLayout, owner: Tensor |
         raise ValueError(f"Owners are {[*places]}, one per target token; found {[*owner.shape]}.")
 
 
-def _rows_by_owner(owner: Tensor, layout: TokenLayout) -> list[list[Tensor]]:
-    """Places in the sequence of the target tokens of nobody, subject 0, 1, …, sample by sample."""
+def _rows_by_owner(owner: Tensor, layout: TokenLayout) -> list[list[Tensor | Parts]]:
+    """Places in the sequence of the target tokens of nobody, subject 0, 1, …, sample by sample; X itself
+    where all of a sample's are one's."""
     n, count = layout.target_length, layout.count
     ids = torch.arange(-1, count, device=owner.device)
     sizes = (owner[..., None] == ids).sum(1).tolist()  # the one wait for the device
     if any(sum(of_sample) != n for of_sample in sizes):
         raise ValueError(f"Owners lie in -1 … {count - 1}.")
-    order = owner.argsort(dim=1, stable=True) + layout.X.start
-    split = [rows.split(of_sample) for rows, of_sample in zip(order, sizes)]
+    split: list[Sequence[Tensor | Parts]] = []
+    for of_sample, owners in zip(sizes, owner):
+        if n in of_sample:
+            nothing = owners.new_empty(0)
+            split.append([[layout.X] if size else nothing for size in of_sample])
+        else:
+            split.append((owners.argsort(stable=True) + layout.X.start).split(of_sample))
     return [[rows[i] for rows in split] for i in range(count + 1)]
+
+
+def _rows(t: Tensor, b: int, rows: Tensor | Parts) -> Tensor:
+    """Of one sample."""
+    sample = t[b : b + 1]
+    return sample.index_select(2, rows) if isinstance(rows, Tensor) else _take(sample, rows)
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -164,33 +176,65 @@ class _Call:
 
 
 class _Columns:
-    """Keys (or values) of T, extra and X, then with one subject's own behind them.
+    """Keys and values, and which columns they are, for each kind of query.
 
-    The common part is copied once, with room behind it into which each subject's few tokens are
-    written in turn; to `keep` what was handed out, for gradients, each gets a copy of its own.
+    Where these lie side by side they are a view. Else the common part (T, extra and X) is copied once,
+    with room behind it into which each subject's few tokens are written in turn: tokens of X see it whole,
+    a condition its end, T and extra its beginning. To `keep` what was handed out, for gradients, each gets
+    a copy of its own.
     """
 
-    def __init__(self, source: Tensor, common: Parts, own: list[Parts], keep: bool) -> None:
-        self.source, self.parts, self.own = source, common, own
-        self.length, self.room = sum(_sizes(common)), None
-        if not keep:
-            longest = self.length + max(sum(_sizes(parts)) for parts in own)
-            self.room = source.new_empty(*source.shape[:2], longest, source.shape[3])
-            self._write(0, common)
+    def __init__(self, k: Tensor, v: Tensor, layout: TokenLayout, own: list[Parts], keep: bool) -> None:
+        self.sources, self.own, self.keep = (k, v), own, keep
+        self.parts = [layout.T, layout.extra_slice, layout.X]
+        self.sides = layout.prompt + layout.extra  # what is before X
+        self.length = self.sides + layout.target_length
+        self.room: list[Tensor] = []
+        self.behind: int | None = None  # whose tokens lie behind the common part
 
-    def common(self) -> Tensor:
-        if self.room is None:
-            return _take(self.source, self.parts)
-        return self.room[:, :, : self.length]
+    def common(self) -> Found:
+        return self._run(self.parts) or self._copied(self.parts, slice(0, self.length))
 
-    def subject(self, i: int) -> Tensor:
+    def subject(self, i: int) -> Found:
         """Valid until the next subject is asked for."""
-        if self.room is None:
-            return _take(self.source, [*self.parts, *self.own[i]])
-        return self.room[:, :, : self._write(self.length, self.own[i])]
+        return self._seen(i, self.parts, 0)
 
-    def _write(self, start: int, parts: Parts) -> int:
+    def condition(self, i: int) -> Found:
+        """Likewise: X and the subject's own."""
+        return self._seen(i, self.parts[2:], self.sides)
+
+    def _seen(self, i: int, parts: Parts, start: int) -> Found:
+        parts = [*parts, *self.own[i]]
+        if found := self._run(parts):
+            return found
+        if not self.keep and self.behind != i:
+            self._write(self.length, self.own[i])
+            self.behind = i
+        return self._copied(parts, slice(start, start + sum(_sizes(parts))))
+
+    def _run(self, parts: Parts) -> Found | None:
+        """A view, if the parts are one run of columns."""
+        ordered = sorted((p for p in parts if p.stop > p.start), key=lambda p: p.start)
+        if any(a.stop != b.start for a, b in zip(ordered, ordered[1:])):
+            return None
+        run = slice(ordered[0].start, ordered[-1].stop)
+        k, v = (t[:, :, run] for t in self.sources)
+        return k, v, [run]
+
+    def _copied(self, parts: Parts, where: slice) -> Found:
+        if self.keep:
+            k, v = (_take(t, parts) for t in self.sources)
+        else:
+            self._write(0, [])
+            k, v = (t[:, :, where] for t in self.room)
+        return k, v, parts
+
+    def _write(self, start: int, parts: Parts) -> None:
+        if not self.room:
+            longest = self.length + max(sum(_sizes(own)) for own in self.own)
+            self.room = [t.new_empty(*t.shape[:2], longest, t.shape[3]) for t in self.sources]
+            self._write(0, self.parts)
         for part, size in zip(parts, _sizes(parts)):
-            self.room[:, :, start : start + size] = self.source[:, :, part]
+            for room, source in zip(self.room, self.sources):
+                room[:, :, start : start + size] = source[:, :, part]
             start += size
-        return start

@@ -26,6 +26,7 @@ ENCODERS = {  # parameters, as published
     "FLUX.2 klein 4B": {"Qwen3-4B": 4.02e9, "VAE": 0.084e9},
 }
 WORDS = 16  # tokens of a condition prompt
+WIRING = Wiring(exact_times=False)  # without autocast, as here, exact times would make all float32
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def one_gpu(model: Trained, e: Estimate) -> float:
 
 
 def report(name: str, tflops: float) -> list[str]:
-    model = Trained(network(name), Variant(static=False, dynamic=False), Wiring())
+    model = Trained(network(name), Variant(static=False, dynamic=False), WIRING)
     base, lora = frozen(model), learned(model)
     state = state_bytes(lora)
     encoders = 2 * sum(ENCODERS[name].values())

@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from training.estimate import GB, Case, Estimate, estimate, one_gpu
-from training.network.model import Trained, Variant, Wiring
+from training.estimate import GB, WIRING, Case, Estimate, estimate, one_gpu
+from training.network.model import Trained, Variant
 from training.run.trainer import Trainer
 from training.train import learning
 
@@ -72,7 +72,7 @@ def measure(build: Callable[[], nn.Module], config: dict, case: Case, folder: Pa
 def expected(network: nn.Module, case: Case, config: dict) -> tuple[Estimate, float]:
     """Arithmetic, and bytes on one GPU: of full attention, as training/estimate.py counts."""
     ranks = config["variant"]["ranks"]
-    model = Trained(network, Variant(static=False, dynamic=False, ranks=ranks), Wiring(**config["wiring"]))
+    model = Trained(network, Variant(static=False, dynamic=False, ranks=ranks), WIRING)
     counted = estimate(model, case)
     return counted, one_gpu(model, counted)
 
