@@ -75,9 +75,10 @@ def draw(grid: np.ndarray, subject: Placed) -> None:
     part[look >= 0] = look[look >= 0]
 
 
-def reference(kind: str, identity: Identity, row: int = 0, column: int = 0) -> np.ndarray:
-    """8×8 cells: the subject on plain paper, its box's corner at row, column (0 or 2)."""
-    grid = background(PLAIN, REFERENCE, REFERENCE)
+def reference(kind: str, identity: Identity, row: int = 0, column: int = 0, place: str = PLAIN) -> np.ndarray:
+    """8×8 cells: the subject on plain paper, or at a place; its box's corner at row, column (0 or 2)."""
+    middle = (ROWS - REFERENCE) // 2
+    grid = background(place, REFERENCE)[middle : middle + REFERENCE].copy()
     draw(grid, Placed(kind, identity, row, column))
     return grid
 

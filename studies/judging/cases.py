@@ -25,15 +25,23 @@ class Case:
 
     words: str
     scene: Scene
+    busy: bool = False  # references at places of their own, none of them the scene's
 
     @property
     def example(self) -> Example:
         kinds = [s.kind for s in self.scene.subjects]
         references = tuple(
-            Reference(picture(reference(s.kind, s.identity)), name, s.kind, kinds[:k].count(s.kind))
+            Reference(picture(self._shown(k)), name, s.kind, kinds[:k].count(s.kind))
             for k, (s, name) in enumerate(zip(self.scene.subjects, names(kinds)))
         )
         return Example(self.words, references, self.empty)
+
+    def _shown(self, k: int) -> np.ndarray:
+        subject = self.scene.subjects[k]
+        if not self.busy:
+            return reference(subject.kind, subject.identity)
+        others = [place for place in PLACES if place != self.scene.place]
+        return reference(subject.kind, subject.identity, place=others[(len(self.words) + k) % len(others)])
 
     @property
     def empty(self) -> np.ndarray:
@@ -57,16 +65,17 @@ def name_of(count: int, same: bool) -> str:
     return f"{count}, two of a kind" if same else str(count)
 
 
-def cases(count: int, same: bool, prompts: int) -> list[Case]:
-    """`same`: two of the subjects are of one kind. No two references share a colour, as long as there are
-    colours enough: of more than six subjects, no two are in the same two colours."""
+def cases(count: int, same: bool, prompts: int, busy: bool = False) -> list[Case]:
+    """`same`: two of the subjects are of one kind. `busy`: references have backgrounds. No two references
+    share a colour, as long as there are colours enough: of more than six subjects, no two are in the same
+    two colours."""
     rng, chosen = np.random.default_rng((count, same)), []
     while len(chosen) < prompts:
         slots = max(2, count)
         subjects = place_subjects(rng, pick_kinds(rng, count, float(same)), slots, held=True)
         scene = Scene(list(PLACES)[rng.integers(len(PLACES))], subjects, columns_for(slots))
         if held_out_prompt(scene) and told_apart(subjects):
-            chosen.append(Case(caption(rng, scene), scene))
+            chosen.append(Case(caption(rng, scene), scene, busy))
     return chosen
 
 

@@ -77,7 +77,7 @@ def judge(variant: Variant, ways: list[str]) -> None:
         if gated not in artists:
             artists[gated] = variant.artist(gated)
         cells, prompts = asked_of(name)
-        asked = {name_of(*cell): cases(*cell, prompts) for cell in cells}
+        asked = {name_of(*cell): cases(*cell, prompts, WAYS[name].busy) for cell in cells}
         trained = SETTINGS["trained"].get(variant.repeats or variant.name, 0)
         scores[name] = drawn(artists[gated], WAYS[name].placed(trained), asked, SETTINGS["judge"]["seeds"])
         variant.scores.write_text(as_json(scores))

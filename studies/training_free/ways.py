@@ -37,6 +37,7 @@ class Way:
     memory: bool = False  # a step begins with the evidence that the last one ended with
     decay: float = 1.0  # of the evidence of the layers before
     nobody: float = 0.0  # of a subject's strongest evidence: tokens below it are nobody's
+    busy: bool = False  # references on backgrounds of their own
     boxes: bool = False  # a subject owns nothing outside the place that a true picture gives it
     gated: bool = False  # the LoRA leaves the prompt's tokens alone
     negative: str = WORDS  # it has no references; or it has, and they are seen by its parts as this says
