@@ -21,7 +21,7 @@ from .graph import Graph, said_by
 from .journal import Journal
 from .server import Gone, Remote
 
-POLL = 0.05  # seconds
+POLL, SELDOM = 0.05, 1.0  # seconds between two looks: each costs the server some drawing
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ class Drawer:
     def __init__(self, graph: Graph, server: Remote, journal: Journal, rules: Rules) -> None:
         self.graph, self.server, self.journal, self.rules = graph, server, journal, rules
         self.room, server.timeout = rules.ahead, rules.patience
+        self.pause = POLL
 
     def draw(self, plans: Iterable[Plan]) -> Iterator[dict]:
         """A line for the ledger for each, written to the journal before it is given."""
@@ -122,7 +123,7 @@ class Drawer:
                 return self._recover(flying, hung=True)
             else:
                 raise Gone
-        time.sleep(POLL)
+        time.sleep(self.pause)
         return []
 
     def _queue(self, flight: Flight) -> None:
@@ -140,6 +141,8 @@ class Drawer:
             return self._again(flying, why or "The server has its picture no more.")
         flying.popleft()
         self.room = self.rules.ahead
+        if self.room > 1:  # the server has the next row already, and is not kept waiting
+            self.pause = min(SELDOM, max(POLL, (line.get("seconds") or 0) / 4))
         for flight in flying:
             flight.since = time.monotonic()
         return [line]
