@@ -16,6 +16,7 @@ from tools.whole_file import save_whole
 CHECKPOINT = "checkpoint.safetensors"  # in the run's folder
 DECIDES = (  # of a config: what a run cannot change on its way and stay one run
     "base",
+    "quantise",
     "data",
     "pixels",
     "seed",
@@ -52,9 +53,9 @@ def same_run(file: Path, then: Mapping[str, Any] | None, now: Mapping[str, Any])
     """ValueError if the checkpoint is of a run with other settings. An old one may not know its own."""
     now = json.loads(json.dumps(now, default=str))  # as a file has it
     for name in DECIDES if then else ():
-        if then.get(name) != now[name]:
+        if then.get(name) != now.get(name):
             raise ValueError(
-                f"{file} is of a run with {name}: {then.get(name)}, and now {name} is {now[name]}. Give the "
+                f"{file} is of a run with {name}: {then.get(name)}, and now {name} is {now.get(name)}. Give the "
                 "settings it was begun with, or another --output."
             )
 
