@@ -80,13 +80,20 @@ def test_blocks_that_run_again_learn_the_same(name):
 
 @pytest.mark.parametrize("name", ["flux", "klein"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_bytes_fall_to_what_the_estimate_counts(name, kind):
+def test_the_bytes_fall_layer_by_layer_to_what_the_estimate_counts(name, kind, monkeypatch):
     base = network(name, num_attention_heads=4).to(torch.bfloat16)
     was, expected = sum(p.nbytes for p in base.parameters()), held(base, kind)
     assert was == held(base, None)
     old = [weakref.ref(layer.weight) for _, layer in layers(base)]
+    alive, put = [], base.set_submodule
+
+    def watched(name, layer):
+        put(name, layer)
+        alive.append(sum(weight() is not None for weight in old))
+
+    monkeypatch.setattr(base, "set_submodule", watched, raising=False)
     quantise(base, kind, CPU)
-    assert not any(weight() is not None for weight in old), "the whole weights are gone"
+    assert alive == list(range(len(old), 0, -1)), "each whole weight is gone before the next but one is looked at"
     few = {n for n, p in base.named_parameters() if type(p) is not torch.nn.Parameter}
     assert few == {f"{n}.weight" for n, layer in layers(base) if isinstance(layer, Quantised)}
     assert not any("embed" in n or n.startswith("proj_out") for n in few)
