@@ -209,9 +209,7 @@ def quantised_rows(name: str, model: Trained, counted: list[Estimate]) -> list[s
         for kind in (None, *KINDS):
             needs = [one_gpu(model, e, kind), one_gpu(small, e_small, kind)]
             fits = " | ".join(f"{n / GB:.1f} | {card_for(n)}" for n in needs)
-            lines.append(
-                f"| {case.name} | {kind or 'null'} | {held(model.flux, kind) / GB:.1f} | {fits} |"
-            )
+            lines.append(f"| {case.name} | {kind or 'null'} | {held(model.flux, kind) / GB:.1f} | {fits} |")
     return lines
 
 

@@ -93,7 +93,7 @@ def test_the_bytes_fall_layer_by_layer_to_what_the_estimate_counts(name, kind, m
 
     monkeypatch.setattr(base, "set_submodule", watched, raising=False)
     quantise(base, kind, CPU)
-    assert alive == list(range(len(old), 0, -1)), "each whole weight is gone before the next but one is looked at"
+    assert alive == list(range(len(old), 0, -1)), "one whole weight after the other is gone"
     few = {n for n, p in base.named_parameters() if type(p) is not torch.nn.Parameter}
     assert few == {f"{n}.weight" for n, layer in layers(base) if isinstance(layer, Quantised)}
     assert not any("embed" in n or n.startswith("proj_out") for n in few)

@@ -1,4 +1,4 @@
-"""A frozen base in few bits: the weights of its blocks' layers, made whole one layer at a time as they are used.
+"""A frozen base in few bits: the weights of its blocks' layers, made whole one layer at a time.
 
 torchao makes few bits of a weight and a weight of few bits. It asks for no gradient of what is frozen, so a
 layer keeps nothing but its few bits for the backward pass, and makes them whole again there.
