@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from .network.quantised import KINDS
+
 EXAMPLE = "training/configs/flux_dev.yaml"
 SINCE = {  # keys that earlier versions did not have, and what keeps their meaning
     "pixels": "null",
@@ -104,6 +106,7 @@ FORM: dict[str, Any] = {
     "cpu": YES,
     "shard": YES,
     "checkpointing": YES,
+    "quantise": _or_none(_one_of(*KINDS, optional=True)),
     "compile": YES,
     "save_every": _whole(1),
     "log": YES,
@@ -135,7 +138,8 @@ def read_config(file: Path, changes: list[str]) -> dict:
         part = config
         for key in path:
             part = part.get(key) if isinstance(part, dict) else None
-        if not equals or not isinstance(part, dict) or last not in part:
+        optional = part is config and getattr(FORM.get(last), "optional", False)
+        if not equals or not isinstance(part, dict) or not (last in part or optional):
             raise ValueError(f"--set {change}: the config has no {keys}. Write KEY=VALUE with a key it has.")
         part[last] = yaml.safe_load(value)
     return config
@@ -155,6 +159,12 @@ def check_config(config: Mapping[str, Any]) -> None:
             f"learning_rate is {rate}, and prodigy finds the rate itself: its learning_rate is a factor on "
             "it, usually 1. Set learning_rate: null."
         )
+    for name in ("shard", "compile") if config.get("quantise") else ():
+        if config[name]:
+            raise ValueError(
+                f"quantise is {config['quantise']} and {name} is true, which does not work together. Set "
+                f"quantise: null, or {name}: false."
+            )
 
 
 def _check(found: Mapping[str, Any], form: Mapping[str, Any], start: str) -> None:

@@ -12,6 +12,7 @@ from .encoders import open_encoder
 from .estimate import GB, Case, estimate, state_bytes
 from .network.base import family_in, inside_of, load_base
 from .network.model import Trained, Variant, Wiring
+from .network.quantised import held, making
 from .run.buckets import Buckets
 from .run.checkpoint import how_to_go_on
 from .run.examples import Examples
@@ -24,12 +25,13 @@ def dry_run(config: dict, feeds: Sequence[Feed], folder: Path) -> Iterator[str]:
     learned = sum(p.numel() for p in model.lora.parameters())
     base = sum(p.numel() for p in model.flux.parameters())
     size = 2 if config["precision"] == "bf16" and not config["cpu"] else 4
+    quantise = config.get("quantise")
+    weights = held(model.flux, quantise, size) + making(model.flux, quantise) + state_bytes(learned)
     yield f"{feeds[0].source.name}: {len(feeds[0].source)} rows."
     yield from feeds[0].source.notes()
     yield f"The base has {base / 1e6:.1f} million parameters, the LoRA {learned / 1e6:.1f} million."
     yield (
-        f"Weights: {(size * base + state_bytes(learned)) / GB:.2f} GB on a GPU, the LoRA's gradients, "
-        "average and optimizer among them."
+        f"Weights: {weights / GB:.2f} GB on a GPU, the LoRA's gradients, average and optimizer among them."
     )
     for stage, settings in enumerate(config["stages"]):
         numbers = Buckets(lambda n, s=stage: examples.shape(s, n), config["batch"]).batch()

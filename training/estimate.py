@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from .network.batch import Batch
 from .network.family import FLUX2
 from .network.model import Trained, Variant, Wiring
+from .network.quantised import KINDS, held, making
 from .network.sequence import Condition
 
 GB = 1e9
@@ -27,6 +28,9 @@ ENCODERS = {  # parameters, as published
 }
 WORDS = 16  # tokens of a condition prompt
 WIRING = Wiring(exact_times=False)  # without autocast, as here, exact times would make all float32
+CARDS = (12, 16, 24, 32, 48, 80)
+RESERVE = 1.2e9  # assumed: the driver's own, and what the allocator cannot use
+SMALLER_RANK = 64  # of the subject branch
 
 
 @dataclass(frozen=True)
@@ -150,9 +154,15 @@ def learned(model: Trained) -> int:
     return sum(p.numel() for p in model.lora.parameters())
 
 
-def one_gpu(model: Trained, e: Estimate) -> float:
-    """Bytes, with the base in bf16."""
-    return 2 * frozen(model) + state_bytes(learned(model)) + e.kept + e.peak
+def one_gpu(model: Trained, e: Estimate, quantise: str | None = None) -> float:
+    """Bytes, with the base in bf16 where it is not quantised."""
+    base = held(model.flux, quantise) + making(model.flux, quantise)
+    return base + state_bytes(learned(model)) + e.kept + e.peak
+
+
+def card_for(needed: float) -> str:
+    """The smallest GPU that has this and RESERVE."""
+    return next((f"{card} GB" for card in CARDS if needed + RESERVE <= card << 30), "none")
 
 
 def report(name: str, tflops: float) -> list[str]:
@@ -172,8 +182,8 @@ def report(name: str, tflops: float) -> list[str]:
         f"a step | s at {tflops:g} TFLOPS |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for case in CASES:
-        e = estimate(model, case)
+    counted = [estimate(model, case) for case in CASES]
+    for case, e in zip(CASES, counted):
         block = 2 * base / len(_BlockMeter(model).blocks)  # gathered while it runs
         one = one_gpu(model, e)
         eight = one - 2 * base * 7 / 8 + 2 * block  # each GPU has the whole LoRA
@@ -181,6 +191,26 @@ def report(name: str, tflops: float) -> list[str]:
             f"| {case.name} | {e.tokens} | {e.kept / GB:.2f} | {e.peak / GB:.2f} | {one / GB:.1f} | "
             f"{eight / GB:.1f} | {e.step / 1e12:.0f} | {e.step / 1e12 / tflops:.2f} |"
         )
+    return lines + ["", *quantised_rows(name, model, counted)]
+
+
+def quantised_rows(name: str, model: Trained, counted: list[Estimate]) -> list[str]:
+    """What `quantise` makes of one GPU, also with a smaller LoRA."""
+    ranks = {"subject": SMALLER_RANK, "noise": 4}
+    small = Trained(network(name), Variant(static=False, dynamic=False, ranks=ranks), WIRING)
+    lines = [
+        f"One GPU with `quantise`, and also with variant.ranks.subject={SMALLER_RANK}; a card must have "
+        f"{RESERVE / GB:g} GB to spare:",
+        "",
+        f"| sample | quantise | base, GB | 1 GPU, GB | card | rank {SMALLER_RANK}, GB | card |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for case, e in zip(CASES, counted):
+        e_small = estimate(small, case)
+        for kind in (None, *KINDS):
+            needs = [one_gpu(model, e, kind), one_gpu(small, e_small, kind)]
+            fits = " | ".join(f"{n / GB:.1f} | {card_for(n)}" for n in needs)
+            lines.append(f"| {case.name} | {kind or 'null'} | {held(model.flux, kind) / GB:.1f} | {fits} |")
     return lines
 
 

@@ -20,6 +20,7 @@ from .encoders import open_encoder
 from .network.base import load_base
 from .network.dual_lora import DualLora, metadata
 from .network.model import Trained, Variant, Wiring
+from .network.quantised import quantise, same_everywhere
 from .run.checkpoint import how_to_go_on
 from .run.examples import Examples
 from .run.trainer import EachStep, Trainer
@@ -29,12 +30,13 @@ LORA = "dual_lora.safetensors"
 TOO_LITTLE_MEMORY = """the memory is full. What makes a run smaller, the cheapest first:
   --set checkpointing=true        blocks run again in the backward pass; a third more time
   --set encoder.ahead=300         T5 and the VAE are not beside FLUX in memory
+  --set quantise=int8             with the package torchao: half the memory of the base; nf4: a third or less
   --set batch=1                   with accumulation=… the step stays as large
   --set optimizer=adamw8bit       with the package bitsandbytes: a third of the optimizer's memory
   --set shard=true                the base is spread over several GPUs
   --set pixels.target=384         smaller pictures; pixels.reference likewise
   --set variant.ranks.subject=64  a smaller LoRA
-An earlier checkpoint goes on with all but the last three; pictures and ranks decide what is learned."""
+An earlier checkpoint goes on with checkpointing, encoder.ahead and shard; the others begin a new run."""
 
 
 def main() -> None:
@@ -104,9 +106,12 @@ def new_model(config: dict) -> Trained:
 
 
 def learning(base: nn.Module, config: dict) -> Trained:
-    """A new LoRA on this base."""
+    """A new LoRA on this base, whose weights this may make smaller."""
+    if config.get("quantise"):
+        quantise(base, config["quantise"], torch.device("cpu") if config["cpu"] else PartialState().device)
     torch.manual_seed(config["seed"])
     model = Trained(base, Variant(**config["variant"]), Wiring(**config["wiring"]))
+    same_everywhere(model)
     if config["checkpointing"]:
         model.flux.enable_gradient_checkpointing()
     if config["compile"]:
@@ -138,7 +143,7 @@ def trained_as(config: dict) -> dict:
         "guidance": wiring.guidance,
         "condition_prompts": config["condition_prompts"],
         "data": config["data"]["kind"],
-    }
+    } | ({"quantised": config["quantise"]} if config.get("quantise") else {})
 
 
 if __name__ == "__main__":

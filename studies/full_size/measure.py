@@ -34,7 +34,7 @@ class Unsaved(Trainer):
 def measure(build: Callable[[], nn.Module], config: dict, case: Case, folder: Path, save: bool) -> dict:
     """`build` gives the network on meta. The run goes on where `folder` has a checkpoint."""
     counted, needed = expected(build(), case, config)
-    base = filled(build(), DEVICE)
+    base = filled(build(), torch.device("cpu") if config.get("quantise") else DEVICE)
     kind = Trainer if save else Unsaved
     trainer = kind(config, learning(base, config), RandomExamples(base, case), folder)
     ends, losses = [0.0], []
@@ -74,7 +74,7 @@ def expected(network: nn.Module, case: Case, config: dict) -> tuple[Estimate, fl
     ranks = config["variant"]["ranks"]
     model = Trained(network, Variant(static=False, dynamic=False, ranks=ranks), WIRING)
     counted = estimate(model, case)
-    return counted, one_gpu(model, counted)
+    return counted, one_gpu(model, counted, config.get("quantise"))
 
 
 def peak() -> int:

@@ -53,6 +53,7 @@ BAD = [
     ("cpu", 0, "true or false"),
     ("shard", "all", "true or false"),
     ("checkpointing", 1, "true or false"),
+    ("quantise", "int2", "one of int8, nf4, or null"),
     ("compile", "max", "true or false"),
     ("save_every", 0, "a whole number from 1"),
     ("log", "tensorboard", "true or false"),
@@ -258,7 +259,8 @@ def test_too_little_memory_is_a_sentence_with_what_to_do(command, monkeypatch):
     monkeypatch.setattr(Trainer, "one_step", lambda self: torch.empty(1 << 50))
     with pytest.raises(SystemExit) as error:
         command()
-    knobs = ("checkpointing", "encoder.ahead", "batch", "optimizer", "shard", "pixels", "variant.ranks")
+    knobs = ("checkpointing", "encoder.ahead", "quantise", "batch", "optimizer", "shard", "pixels")
+    knobs += ("variant.ranks",)
     places = [str(error.value).index(f"--set {knob}") for knob in knobs]
     assert places == sorted(places) and "begins anew" in str(error.value)
     monkeypatch.setattr(Trainer, "one_step", lambda self: torch.empty(2, 3) @ torch.empty(2, 3))

@@ -16,6 +16,7 @@ from tools.whole_file import save_whole
 CHECKPOINT = "checkpoint.safetensors"  # in the run's folder
 DECIDES = (  # of a config: what a run cannot change on its way and stay one run
     "base",
+    "quantise",
     "data",
     "pixels",
     "seed",
@@ -52,10 +53,11 @@ def same_run(file: Path, then: Mapping[str, Any] | None, now: Mapping[str, Any])
     """ValueError if the checkpoint is of a run with other settings. An old one may not know its own."""
     now = json.loads(json.dumps(now, default=str))  # as a file has it
     for name in DECIDES if then else ():
-        if then.get(name) != now[name]:
+        was, is_now = then.get(name), now.get(name)
+        if was != is_now:
             raise ValueError(
-                f"{file} is of a run with {name}: {then.get(name)}, and now {name} is {now[name]}. Give the "
-                "settings it was begun with, or another --output."
+                f"{file} is of a run with {name}: {was}, and now {name} is {is_now}. Give the settings it "
+                "was begun with, or another --output."
             )
 
 
