@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class Case:
 
     words: str
     scene: Scene
-    busy: bool = False  # references at places of their own, none of them the scene's
+    busy: bool = field(default=False, kw_only=True)  # references at places of their own, none of them the scene's
 
     @property
     def example(self) -> Example:
@@ -75,7 +75,7 @@ def cases(count: int, same: bool, prompts: int, busy: bool = False) -> list[Case
         subjects = place_subjects(rng, pick_kinds(rng, count, float(same)), slots, held=True)
         scene = Scene(list(PLACES)[rng.integers(len(PLACES))], subjects, columns_for(slots))
         if held_out_prompt(scene) and told_apart(subjects):
-            chosen.append(Case(caption(rng, scene), scene, busy))
+            chosen.append(Case(caption(rng, scene), scene, busy=busy))
     return chosen
 
 
