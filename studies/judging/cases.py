@@ -25,7 +25,7 @@ class Case:
 
     words: str
     scene: Scene
-    busy: bool = field(default=False, kw_only=True)  # references at places of their own, none of them the scene's
+    busy: bool = field(default=False, kw_only=True)  # references at other places than the scene's
 
     @property
     def example(self) -> Example:
