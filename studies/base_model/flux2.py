@@ -77,9 +77,9 @@ def train_flux2(
 
     run = Run({"flux": flux, "tutor": tutor}, settings, DEVICE)
     encoder.text.to(run.device)
-    if compiled:
-        torch._dynamo.config.recompile_limit = 32  # on CPUs one graph a shape of batch, which is faster there
-        flux.compile_repeated_blocks(dynamic=run.device.type != "cpu")
+    if compiled and run.device.type == "cpu":  # elsewhere torch 2.11 makes wrong code for large batches
+        torch._dynamo.config.recompile_limit = 32  # one graph a shape of batch
+        flux.compile_repeated_blocks(dynamic=False)
     if checkpoint.exists():
         run.load(checkpoint)
     samples = batches(settings, encoder, run.step, run.device)

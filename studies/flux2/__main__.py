@@ -6,7 +6,6 @@ import argparse
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from training.train import new_model, read_config
 from ..device import DEVICE
 from ..judging.cases import cases, name_of
 from ..judging.score import Artist
-from ..judging.variant import learn, variants
+from ..judging.variant import Variant, learn, variants
 from ..training_free.drawn import as_json, drawn
 from ..training_free.report import table
 from ..training_free.ways import WORDS, way_of
@@ -43,14 +42,16 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     judge(BASE, artist, {name: SETTINGS["ways"][name] for name in args.ways or SETTINGS["ways"]})
     for variant in [] if args.ways else loras():
-        if not variant.lora.exists():
+        if not (variant.lora.exists() or variant.scores.exists()):
             print(f"Training {variant.name} …")
             learn(variant, RUNS)
         judge(variant.scores, variant.artist, SETTINGS["lora_ways"][variant.name])
     write_report()
 
 
-loras = partial(variants, SETTINGS, RESULTS, RUNS)
+def loras() -> list[Variant]:
+    """Of these the scores alone are kept."""
+    return [replace(variant, weights=RUNS) for variant in variants(SETTINGS, RESULTS, RUNS)]
 
 
 def judge(file: Path, artist: Callable[[], Artist], ways: dict[str, dict]) -> None:
@@ -92,8 +93,8 @@ def write_report() -> None:
     ]
     for variant in loras():
         if variant.scores.exists():
-            trained = variant.training
-            lines += ["", f"A dual LoRA trained on it, *{variant.name}*: {trained['step']} steps."]
+            steps = sum(stage["steps"] for stage in variant.config["stages"])
+            lines += ["", f"A dual LoRA trained on it, *{variant.name}*: {steps:,} steps of 16."]
             lines += ["", *table(json.loads(variant.scores.read_text()), cells)]
     write_section(ROOT / "docs" / "results.md", "FLUX.2: routing without training for it", COMMAND, lines)
 

@@ -39,6 +39,7 @@ class Way:
     nobody: float = 0.0  # of a subject's strongest evidence: tokens below it are nobody's
     busy: bool = False  # references on backgrounds of their own
     boxes: bool = False  # a subject owns nothing outside the place that a true picture gives it
+    clause: bool = False  # a phrase goes on until the next subject's: what comes behind it has read it
     gated: bool = False  # the LoRA leaves the prompt's tokens alone
     negative: str = WORDS  # it has no references; or it has, and they are seen by its parts as this says
     bias: float = 0.0  # added to one subject's affinity in every layer but the one that tells them apart
@@ -71,6 +72,8 @@ class BentRoutes(Routes):
     def __post_init__(self) -> None:
         if self.phrases is not None:  # not the negative
             self.progress.step += 1
+            if self.way.clause:
+                self.phrases = clauses(self.phrases)
 
     def owner(self, layer: nn.Module, q: Tensor, k: Tensor) -> Tensor | None:
         way, count = self.way, self.layout.count
@@ -123,6 +126,21 @@ class BentRoutes(Routes):
             total = total.clone()
             total[..., place % self.layout.count] += way.bias * total.amax()
         return total
+
+
+LAST = 6  # tokens that the last phrase's clause has behind it
+
+
+def clauses(phrases: Tensor) -> Tensor:
+    """Weights [B,c,m] of phrases -> of all that is said until the next phrase begins."""
+    wide = torch.zeros_like(phrases)
+    for sample, told in zip(phrases, wide):
+        spans = [row.nonzero()[:, 0] for row in sample]
+        starts = [int(span[0]) for span in spans]
+        for k, span in enumerate(spans):
+            behind = [start for start in starts if start > starts[k]]
+            told[k, starts[k] : min(behind, default=int(span[-1]) + 1 + LAST)] = 1
+    return wide / wide.sum(-1, keepdim=True)
 
 
 def inside(batch: Sequence[Case]) -> Tensor:
