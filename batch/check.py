@@ -89,7 +89,7 @@ class Check:
         try:
             with Image.open(path) as image:
                 image.verify()
-        except Exception:  # Pillow raises what it likes
+        except Exception:  # whatever Pillow raises on such bytes, and it is a file that is no picture
             return path, "is a file that is no picture"
         return path.resolve(), ""
 

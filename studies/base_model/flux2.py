@@ -77,7 +77,7 @@ def train_flux2(
 
     run = Run({"flux": flux, "tutor": tutor}, settings, DEVICE)
     encoder.text.to(run.device)
-    if compiled and run.device.type == "cpu":  # elsewhere torch 2.11 makes wrong code for large batches
+    if compiled and run.device.type == "cpu":  # on a GPU what torch 2.11 made fails at batches of 256
         torch._dynamo.config.recompile_limit = 32  # one graph a shape of batch
         flux.compile_repeated_blocks(dynamic=False)
     if checkpoint.exists():

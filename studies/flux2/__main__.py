@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,16 +43,21 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     judge(BASE, artist, {name: SETTINGS["ways"][name] for name in args.ways or SETTINGS["ways"]})
     for variant in [] if args.ways else loras():
-        if not (variant.lora.exists() or variant.scores.exists()):
-            print(f"Training {variant.name} …")
-            learn(variant, RUNS)
-        judge(variant.scores, variant.artist, SETTINGS["lora_ways"][variant.name])
+        judge(variant.scores, partial(learned, variant), SETTINGS["lora_ways"][variant.name])
     write_report()
 
 
 def loras() -> list[Variant]:
     """Of these the scores alone are kept."""
     return [replace(variant, weights=RUNS) for variant in variants(SETTINGS, RESULTS, RUNS)]
+
+
+def learned(variant: Variant) -> Artist:
+    """Trained first where its LoRA is not here."""
+    if not variant.lora.exists():
+        print(f"Training {variant.name} …")
+        learn(variant, RUNS)
+    return variant.artist()
 
 
 def judge(file: Path, artist: Callable[[], Artist], ways: dict[str, dict]) -> None:
@@ -94,7 +100,8 @@ def write_report() -> None:
     for variant in loras():
         if variant.scores.exists():
             steps = sum(stage["steps"] for stage in variant.config["stages"])
-            lines += ["", f"A dual LoRA trained on it, *{variant.name}*: {steps:,} steps of 16."]
+            batch = variant.config["batch"]
+            lines += ["", f"A dual LoRA trained on it, *{variant.name}*: {steps:,} steps of {batch}."]
             lines += ["", *table(json.loads(variant.scores.read_text()), cells)]
     write_section(ROOT / "docs" / "results.md", "FLUX.2: routing without training for it", COMMAND, lines)
 

@@ -132,7 +132,7 @@ LAST = 6  # tokens that the last phrase's clause has behind it
 
 
 def clauses(phrases: Tensor) -> Tensor:
-    """Weights [B,c,m] of phrases -> of all that is said until the next phrase begins."""
+    """Weights [B,c,m] of phrases -> of all that is said until the next phrase begins, or LAST tokens more."""
     wide = torch.zeros_like(phrases)
     for sample, told in zip(phrases, wide):
         spans = [row.nonzero()[:, 0] for row in sample]

@@ -75,7 +75,7 @@ SMALL = """() => {
   set('EmptySD3LatentImage', {width: 128, height: 128});
   set('EmptyFlux2LatentImage', {width: 128, height: 128});
   set('Flux2Scheduler', {width: 128, height: 128, steps: 2});
-  set('KSampler', {steps: 3});
+  set('KSampler', {steps: 8});
   set('MusarConditioning', {reference_size: 64});
   for (const node of window.app.graph._nodes.filter(n => n.type === 'CreateBoundingBoxes')) {
     const [width, height] = ['width', 'height'].map(s => node.widgets.find(w => w.name === s).value);

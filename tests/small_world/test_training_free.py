@@ -16,7 +16,7 @@ from studies.training_free.chart import HEIGHT, TOP, write_chart
 from studies.training_free.drawn import as_json
 from studies.training_free.report import table
 from studies.training_free.rules import TRIED, smoothed, voice
-from studies.training_free.ways import Way, bend, inside, reference_affinity
+from studies.training_free.ways import LAST, Way, bend, clauses, inside, reference_affinity
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +129,13 @@ def test_the_chart_shows_each_run_and_their_mean(tmp_path):
 
     means = [[round(identity(p), 3) for p in points] for points in thick]
     assert means == [[0.75, 0.25], [1.0, 1.0], [0.25]]
+
+
+def test_a_clause_goes_on_until_the_next_phrase():
+    phrases = torch.zeros(1, 2, 20)
+    phrases[0, 0, 7] = 1  # the second in the prompt is the first reference
+    phrases[0, 1, 2:4] = 0.5
+    told = clauses(phrases)
+    assert told[0, 1].nonzero()[:, 0].tolist() == [2, 3, 4, 5, 6]
+    assert told[0, 0].nonzero()[:, 0].tolist() == list(range(7, 8 + LAST))
+    assert torch.allclose(told.sum(-1), torch.ones(1, 2))

@@ -51,7 +51,8 @@ class Adapter:
 
 
 def convert_command(name: str) -> str:
-    """For a shell: the tensors of a pickle, read without running what else it holds, as safetensors."""
+    """For a shell: the tensors of a pickle, read without running what else it holds, as safetensors.
+    It is shown in an error, and never run here."""
     out = Path(name).stem + ".safetensors"
     return (
         'python -c "import torch; from safetensors.torch import save_file; '
