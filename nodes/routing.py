@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..musar_attention import RULES
+from ..musar_attention import OWNERS_BY, RULES
 from .host.families import family_of
 from .host.live import LivePreview
 from .host.notice import BY_HAND, FOLLOWS, SETTINGS
@@ -116,8 +116,16 @@ class MusarRouting(io.ComfyNode):
                     options=[FOLLOWS, BY_HAND],
                     default=FOLLOWS,
                     optional=True,
-                    tooltip="Whether static and evidence follow the preset of MUSAR Conditioning, where it "
-                    "has one, or the widgets of this node.",
+                    tooltip="Whether static, evidence and owners_by follow the preset of MUSAR Conditioning, "
+                    "where it has one, or the widgets of this node.",
+                ),
+                io.Combo.Input(
+                    "owners_by",
+                    options=list(OWNERS_BY),
+                    default="phrase",  # what saved graphs without this widget get
+                    optional=True,
+                    advanced=True,
+                    tooltip="TOOLTIP",
                 ),
             ],
             outputs=[io.Model.Output(tooltip="The model with routing, for the sampler.")],
@@ -138,6 +146,7 @@ class MusarRouting(io.ComfyNode):
         leak: bool = False,
         evidence: str = "raw",
         settings: str = BY_HAND,
+        owners_by: str = "phrase",
     ) -> io.NodeOutput:
         family = family_of(model)
         if start_percent > end_percent or start_block > end_block:
@@ -155,6 +164,7 @@ class MusarRouting(io.ComfyNode):
             accumulate,
             rule=evidence,
             leak=leak,
+            owners_by=owners_by,
             by_hand=settings == BY_HAND,
         )
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from musar_attention import OWNERS_BY, RULES
+
 from .network.quantised import KINDS
 
 EXAMPLE = "training/configs/flux_dev.yaml"
@@ -79,7 +81,8 @@ FORM: dict[str, Any] = {
         "static": YES,
         "dynamic": YES,
         "accumulate": MAYBE,
-        "rule": _one_of("raw", "centred", optional=True),
+        "rule": _one_of(*RULES, optional=True),
+        "owners_by": _one_of(*OWNERS_BY, optional=True),
         "ranks": RANKS,
     },
     "wiring": {

@@ -138,6 +138,7 @@ def trained_as(config: dict) -> dict:
         "dynamic": variant.dynamic,
         "accumulate": variant.accumulate,
         "evidence": variant.rule,
+        "owners_by": variant.owners_by,
         "positions": wiring.positions,
         "places": wiring.places,
         "guidance": wiring.guidance,

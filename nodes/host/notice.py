@@ -92,11 +92,13 @@ def in_force(around: Iterable[Mapping], positions: str, preset: Preset | None) -
     routing = next(node["inputs"] for node in around if node["class_type"] == ROUTING)
     follows = preset is not None and routing.get(SETTINGS, BY_HAND) == FOLLOWS
     told = {"static": preset.static if follows else routing.get("static"), "dynamic": routing.get("dynamic")}
+    owners_by = preset.owners_by if follows else routing.get("owners_by", "phrase")
     prompts = [node["inputs"].get("prompt", "") for node in around if node["class_type"] == SUBJECT]
     known = [prompt for prompt in prompts if isinstance(prompt, str)]
     return {
         "positions": positions,
         **{name: value if isinstance(value, bool) else None for name, value in told.items()},
+        "owners_by": owners_by if isinstance(owners_by, str) else None,
         "condition_prompts": all(p.strip() for p in known) if known else None,
     }
 

@@ -193,7 +193,7 @@ class RoutedCall:
         """[B,n,c]; zeros where nothing is to decide and nobody watches."""
         if settled(self.layout) and not watched:
             return q.new_zeros(len(q), self.layout.target_length, 1, dtype=torch.float32)
-        return affinity(q, k, self.layout, self.phrases)
+        return affinity(q, k, self.layout, self.phrases, self.settings.owners_by)
 
     def _switches(self, options: dict) -> tuple[bool, bool, bool]:
         """Static, dynamic and leak, all off outside the windows of steps and blocks."""

@@ -18,13 +18,14 @@ class Settings:
     accumulate: bool = True  # owners by the evidence of all layers so far
     rule: str = "raw"  # of evidence
     leak: bool = False  # measure what each region's attention goes to
+    owners_by: str = "phrase"  # or reference: what a layer goes by
     by_hand: bool = True  # and not as the conditioning's preset says
 
     def of(self, preset: Preset | None) -> Settings:
         """What is in force for a conditioning with this preset."""
         if self.by_hand or preset is None:
             return self
-        return replace(self, static=preset.static, rule=preset.evidence)
+        return replace(self, static=preset.static, rule=preset.evidence, owners_by=preset.owners_by)
 
 
 OFF = Settings(False, False, (float("inf"), 0.0), (0, 0))  # lays out and routes nothing

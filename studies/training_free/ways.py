@@ -19,7 +19,9 @@ from ..judging.cases import Case
 from .rules import smoothed, voice
 
 TRAINED = "trained"
-PHRASE, REFERENCE, BOTH = "phrase", "reference", "both"  # what owners follow
+# What owners follow: the phrase; the reference, as the nodes do it or of all that a part attends to; or the
+# phrase and the latter.
+PHRASE, REFERENCE, SEEN, BOTH = "phrase", "reference", "seen", "both"
 WORDS, ALL, NOBODY, OWNERS = "words", "all", "nobody", "owners"  # what the negative's parts see of references
 
 
@@ -117,10 +119,12 @@ class BentRoutes(Routes):
     def _signal(self, q: Tensor, k: Tensor, place: int) -> Tensor:
         way = self.way
         parts = []
-        if way.signal in (PHRASE, BOTH):
+        if way.signal in (PHRASE, REFERENCE):
+            parts.append(affinity(q, k, self.layout, self.phrases, way.signal))
+        if way.signal == BOTH:
             parts.append(affinity(q, k, self.layout, self.phrases))
-        if way.signal in (REFERENCE, BOTH):
-            parts.append(reference_affinity(q, k, self.layout))
+        if way.signal in (SEEN, BOTH):
+            parts.append(seen_affinity(q, k, self.layout))
         total = sum(parts)
         if way.bias and place != CLEAR:
             total = total.clone()
@@ -152,7 +156,7 @@ def inside(batch: Sequence[Case]) -> Tensor:
 CLEAR = 1  # the layer of Sprites' base that tells subjects apart: docs/results.md, "Who owns what"
 
 
-def reference_affinity(q: Tensor, k: Tensor, layout: TokenLayout) -> Tensor:
+def seen_affinity(q: Tensor, k: Tensor, layout: TokenLayout) -> Tensor:
     """How much every target token attends to each reference, of all it attends to: float32 [B,n,c]."""
     scores = q[:, :, layout.X] @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
     weights = scores.float().softmax(-1).mean(1)  # B n L

@@ -1,6 +1,7 @@
 """S* against Eq. 2–3 written out: softmax per head, mean over the phrase, mean over the heads."""
 
 import importlib
+from dataclasses import replace
 from math import sqrt
 
 import pytest
@@ -57,6 +58,55 @@ def test_weights_of_the_layout_are_even_over_the_phrase(layout):
         assert set(row.nonzero()[:, 0].tolist()) == set(subject.phrase)
         assert len(set(row.tolist()) - {0.0}) <= 1
         assert row.sum().item() == pytest.approx(1.0 if subject.phrase else 0.0)
+
+
+def written_out_by_reference(q, k, layout):
+    """In float64: of what a token attends to in the prompt and in references, how much goes to each."""
+    batch, heads, _, depth = q.shape
+    n, m = layout.target_length, layout.prompt
+    references = [layout.CI(i) for i in range(layout.count)]
+    seen = [*range(m), *(t for part in references for t in range(part.start, part.stop))]
+    out = torch.zeros(batch, n, layout.count, dtype=torch.float64)
+    for b in range(batch):
+        for h in range(heads):
+            scores = q[b, h, layout.X].double() @ k[b, h, seen].double().T / sqrt(depth)
+            attention = scores.softmax(-1)
+            start = m
+            for i, part in enumerate(references):
+                end = start + part.stop - part.start
+                out[b, :, i] += attention[:, start:end].sum(-1) / heads
+                start = end
+    return out.float()
+
+
+@given(layouts(), st.integers(1, 3), st.integers(1, 4), st.sampled_from([1, 2, 8, 64]), SEEDS)
+def test_by_reference_equals_the_attention_written_out(layout, batch, heads, depth, seed):
+    q, k, _ = random_qkv(seed, layout, batch, heads, depth)
+    found = affinity(q, k, layout, by="reference")
+    assert found.shape == (batch, layout.target_length, layout.count) and found.dtype == torch.float32
+    assert distance(found, written_out_by_reference(q, k, layout)) <= 1e-6
+
+
+def test_by_reference_phrases_are_not_asked():
+    q, k, _ = random_qkv(3, PAIR)
+    silent = TokenLayout(
+        PAIR.prompt, PAIR.target, tuple(replace(s, phrase=()) for s in PAIR.subjects), PAIR.extra
+    )
+    assert torch.equal(affinity(q, k, PAIR, by="reference"), affinity(q, k, silent, by="reference"))
+
+
+@given(layouts(), SEEDS)
+def test_by_reference_with_keys_kept_from_an_earlier_step(layout, seed):
+    """Then no query is a reference's."""
+    q, k, _ = random_qkv(seed, layout)
+    short = affinity(q[:, :, : layout.X.stop], k, layout, by="reference")
+    assert torch.equal(short, affinity(q, k, layout, by="reference"))
+
+
+def test_by_neither():
+    q, k, _ = random_qkv(3, PAIR)
+    with pytest.raises(ValueError, match="Owners go by phrase or reference; found 'box'"):
+        affinity(q, k, PAIR, by="box")
 
 
 def test_a_token_named_twice_counts_once():

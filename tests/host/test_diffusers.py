@@ -72,7 +72,7 @@ def host_velocity(sample):
 def trainer_velocity(trained, hosted, new_lora):
     """trainer_velocity(positive, x, sigma, …): diffusers' on what the conditioning holds."""
 
-    def run(positive, x, sigma, static=True, dynamic=True, dense=False, lora=None):
+    def run(positive, x, sigma, static=True, dynamic=True, dense=False, lora=None, owners_by="phrase"):
         (context, values), *_ = positive
         plan = values["model_conds"]["musar"].cond if "model_conds" in values else None
         subjects = plan.subjects if plan else ()
@@ -84,7 +84,7 @@ def trainer_velocity(trained, hosted, new_lora):
         joint = join(context, TARGET, conditions)
         router = Router(trained)
         masked = Dense.of(joint.layout, static, dynamic) if dense else None
-        routes = Routes(joint.layout, static, dynamic, dense=masked)
+        routes = Routes(joint.layout, static, dynamic, dense=masked, owners_by=owners_by)
         router.routes = routes
         for gated in new_lora.made:
             gated.layout = joint.layout if gated is lora else None
@@ -137,14 +137,15 @@ def test_same_velocity_along_the_same_owners(
     assert next(left, None) is None
 
 
+@pytest.mark.parametrize("owners_by", ["phrase", "reference"])
 def test_both_give_the_same_owners(
-    hosted, condition, route, host_velocity, trainer_velocity, owners, monkeypatch, capsys
+    hosted, condition, route, host_velocity, trainer_velocity, owners, monkeypatch, capsys, owners_by
 ):
     positive = condition("a dog and a robot", "dog", "robot", prompts=("a dog", "a red robot"))
-    x, sigma, _ = host_velocity(route(hosted), positive, 1.0)
+    x, sigma, _ = host_velocity(route(hosted, owners_by=owners_by), positive, 1.0)
     own, original = [], training.network.routing.assign
     monkeypatch.setattr(training.network.routing, "assign", lambda s: own.append(original(s)) or own[-1])
-    trainer_velocity(positive, x, sigma)
+    trainer_velocity(positive, x, sigma, owners_by=owners_by)
     disagree = torch.cat(own).ne(torch.cat(owners.seen)).float().mean()
     with capsys.disabled():
         print(f"\nowners that differ between host and trainer, both free: {disagree:.2%}")

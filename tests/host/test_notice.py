@@ -68,6 +68,7 @@ def dual(files):
     save_file(state, files.loras / "said.safetensors", {"musar_format": "1"})
     save_file(state, files.loras / "silent.safetensors")
     told = {"static": True, "dynamic": True, "positions": "diagonal", "places": 0, "condition_prompts": True}
+    told["owners_by"] = "phrase"
     facts = {"musar_format": "1", "musar_trained": json.dumps(told)}
     save_file(state, files.loras / "trained.safetensors", facts)
     save_file(state, files.loras / "broken.safetensors", {"musar_format": "1", "musar_trained": "[oh"})
@@ -117,6 +118,10 @@ def test_what_contradicts_a_preset(pack, dual, preset, routing, lora, says):
     assert len(said) == (says is not None) and all(says in warning for warning in said)
 
 
+def by_owners(owners_by, **inputs):
+    return "MusarRouting", {"static": True, "dynamic": True, "owners_by": owners_by, **inputs}
+
+
 @pytest.mark.parametrize(
     "preset, positions, routing, prompt, says",
     (
@@ -139,6 +144,10 @@ def test_what_contradicts_a_preset(pack, dual, preset, routing, lora, says):
             "a dog",
             "dynamic on, and this graph has",
         ),
+        ("by hand", "diagonal", by_owners("phrase"), "a dog", None),
+        ("by hand", "diagonal", by_owners(["7", 0]), "a dog", None),
+        ("by hand", "diagonal", by_owners("reference"), "a dog", "owners by phrase, and this graph has ref"),
+        ("MUSAR", "diagonal", by_owners("reference", **FOLLOWS[1]), "a dog", None),
     ),
 )
 def test_a_lora_says_how_it_was_trained(pack, dual, preset, positions, routing, prompt, says):

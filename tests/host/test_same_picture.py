@@ -24,9 +24,9 @@ WISHES = [
 ]
 
 
-@pytest.fixture(scope="module", params=("dual", "off the prompt"))
+@pytest.fixture(scope="module", params=("dual", "off the prompt", "by reference"))
 def kind(request):
-    """MUSAR's own two branches, or a UNO as both of them."""
+    """MUSAR's own two branches, or a UNO as both of them, or so with owners by reference."""
     return request.param
 
 
@@ -34,7 +34,8 @@ def kind(request):
 def trained(kind):
     dual = kind == "dual"
     ranks = {"subject": 64, "noise": 4 if dual else 64}
-    variant = Variant(ranks=ranks, rule="raw" if dual else "centred")
+    by = "reference" if kind == "by reference" else "phrase"
+    variant = Variant(ranks=ranks, rule="raw" if dual else "centred", owners_by=by)
     model = Trained(load_base(MODELS / FLUX), variant, Wiring(guidance=3.5))
     state = load_file(FILES[f"loras/{LORA if dual else UNO}"])
     if not dual:
@@ -111,7 +112,11 @@ def test_host_and_trainer_draw_the_same_picture(
     negative = call("CLIPTextEncode", clip=clip, text="")[0]
     latent = torch.zeros(1, 16, *(side // 8 for side in asked.target.shape[:2]))
     out = sample(
-        route(model, evidence="raw" if kind == "dual" else "centred"),
+        route(
+            model,
+            evidence="raw" if kind == "dual" else "centred",
+            owners_by="reference" if kind == "by reference" else "phrase",
+        ),
         positive,
         negative,
         latent={"samples": latent},

@@ -71,6 +71,7 @@ def test_names_that_shared_graphs_rely_on(nodes):
         "leak",
         "evidence",
         "settings",
+        "owners_by",
     ]
     assert names["MusarDualLora"] == [
         "model",

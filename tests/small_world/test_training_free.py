@@ -16,7 +16,7 @@ from studies.training_free.chart import HEIGHT, TOP, write_chart
 from studies.training_free.drawn import as_json
 from studies.training_free.report import table
 from studies.training_free.rules import TRIED, smoothed, voice
-from studies.training_free.ways import LAST, Way, bend, clauses, inside, reference_affinity
+from studies.training_free.ways import LAST, Way, bend, clauses, inside, seen_affinity
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +64,11 @@ def test_boxes_are_where_the_true_picture_has_each_reference():
             assert allowed[:, k].sum() == 9
 
 
-def test_reference_affinity_is_the_attention_that_references_get():
+def test_seen_affinity_is_the_attention_that_references_get():
     layout = TokenLayout(2, (1, 3), (SubjectTokens((1, 2), (0,)), SubjectTokens((1, 1), (1,), 2)), extra=1)
     g = torch.Generator().manual_seed(0)
     q, k = (torch.randn(2, 2, layout.length, 4, generator=g) for _ in "qk")
-    found = reference_affinity(q, k, layout)
+    found = seen_affinity(q, k, layout)
     for b in range(2):
         for n in range(3):
             for i in range(2):

@@ -24,7 +24,7 @@ BAD = [
     ("pixels.target", 8, "pixels from 16 to 4096, or null"),
     ("pixels.reference", "large", "pixels from 16 to 4096, or null"),
     ("seed", -1, "a whole number from 0"),
-    ("variant", [1], "settings: static, dynamic, accumulate, rule, ranks"),
+    ("variant", [1], "settings: static, dynamic, accumulate, rule, owners_by, ranks"),
     ("variant.static", "on", "true or false"),
     ("variant.dynamic", 1, "true or false"),
     ("variant.accumulate", None, "true or false"),

@@ -142,6 +142,7 @@ def test_what_the_file_says(config, tmp_path):
         "dynamic": True,
         "accumulate": True,
         "evidence": "raw",
+        "owners_by": "phrase",
         "positions": "diagonal",
         "places": 0,
         "guidance": config["wiring"]["guidance"],

@@ -24,6 +24,7 @@ class Variant:
     dynamic: bool = True
     accumulate: bool = True
     rule: str = "raw"  # of evidence
+    owners_by: str = "phrase"  # or reference
     ranks: dict[str, int] = field(default_factory=lambda: {"subject": 128, "noise": 4})
 
 
@@ -73,6 +74,7 @@ class Trained(nn.Module):
             variant.accumulate,
             batch.phrases,
             variant.rule,
+            variant.owners_by,
             dense,
         )
         guided = self.flux.config.guidance_embeds

@@ -25,6 +25,7 @@ class Routes:
     accumulate: bool = True  # owners by the evidence of all layers so far; False: of each layer alone
     phrases: Tensor | None = None  # float [B,c,m], rows sum to 1; None = the layout's
     rule: str = "raw"  # of evidence
+    owners_by: str = "phrase"  # or reference
     dense: Dense | None = None  # one masked call, not the split ones: for small sizes and torch.compile
     places: dict[int, int] = field(default_factory=dict)  # of layers, in the order of the call
     found: list[Tensor] = field(default_factory=list)  # evidence, up to each layer
@@ -38,7 +39,7 @@ class Routes:
                 return torch.zeros(len(q), self.layout.target_length, dtype=torch.int64, device=q.device)
             place = self.places.setdefault(id(layer), len(self.places))
             before = self.found[place - 1] if self.accumulate and place else None
-            here = affinity(q, k, self.layout, self.phrases)
+            here = affinity(q, k, self.layout, self.phrases, self.owners_by)
             self.found[place : place + 1] = [evidence(here, before, self.rule)]
             return assign(self.found[place])
 

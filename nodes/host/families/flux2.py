@@ -52,6 +52,6 @@ FLUX2 = Family(
     unusable_methods={},
     blocks=BLOCKS,
     streams=STREAMS,
-    presets=(Preset(NAME, "index", static=False),),
+    presets=(Preset(NAME, "index", static=False, owners_by="reference"),),
     check_lora=check_lora,
 )

@@ -11,6 +11,7 @@ class Preset:
     positions: str
     static: bool
     evidence: str = "centred"  # rule by which layers speak for a subject
+    owners_by: str = "phrase"
     dual: bool = False  # the weights are a MUSAR dual LoRA
     off_prompt: bool = False  # a LoRA for all tokens, as both branches: the prompt's see none of it
 

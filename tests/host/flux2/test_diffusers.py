@@ -130,9 +130,11 @@ def test_from_words_alone(both, host, condition, monkeypatch):
     assert difference(given[-1], diffusers_says(net, given, [], monkeypatch)) <= TOLERANCE
 
 
-@pytest.mark.parametrize("static", (True, False))
+@pytest.mark.parametrize(
+    "static, owners_by", ((True, "phrase"), (False, "phrase"), (True, "reference"), (False, "reference"))
+)
 @pytest.mark.parametrize("prompts", ((), ("a dog", "a red robot")))
-def test_routed(both, host, condition, route, owners, pack, monkeypatch, static, prompts):
+def test_routed(both, host, condition, route, owners, pack, monkeypatch, static, owners_by, prompts):
     """The host's split calls and diffusers' dense mask, along the same owners."""
     net, model = both
     layouts, module = [], pack("nodes.host.wrapper")
@@ -141,7 +143,7 @@ def test_routed(both, host, condition, route, owners, pack, monkeypatch, static,
     positive = condition(
         PROMPT, "dog", "robot", prompts=prompts, sizes=[(64, 64), (64, 32)], positions="index"
     )
-    given = host(route(model, static=static), positive)
+    given = host(route(model, static=static, owners_by=owners_by), positive)
     masks = [routing_mask(layouts[-1], owner, static) for owner in owners.seen[-5:]]
     assert difference(given[-1], diffusers_says(net, given, masks, monkeypatch)) <= TOLERANCE
     assert difference(given[-1], diffusers_says(net, given, [], monkeypatch)) > 10 * TOLERANCE, (

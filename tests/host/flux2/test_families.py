@@ -42,9 +42,14 @@ def test_every_encoders_tokens_are_its_own(pack):
 
 
 def test_its_preset(flux, route, sample, condition):
-    by_hand = sample(route(flux, False, evidence="centred"), condition(PROMPT, "dog", positions="index"))
-    preset = condition(PROMPT, "dog", positions="column", preset="FLUX.2")
+    names, plain = ("dog", "robot"), {"evidence": "centred"}
+    by_hand = sample(
+        route(flux, False, owners_by="reference", **plain), condition(PROMPT, *names, positions="index")
+    )
+    preset = condition(PROMPT, *names, positions="column", preset="FLUX.2")
     assert torch.equal(sample(route(flux, True, settings=FOLLOWS), preset), by_hand)
+    by_phrase = route(flux, False, **plain)
+    assert not torch.equal(sample(by_phrase, condition(PROMPT, *names, positions="index")), by_hand)
     with pytest.raises(ValueError, match="preset is 'UNO', which FLUX.2 does not have. Choose FLUX.2"):
         condition(PROMPT, "dog", preset="UNO")
 

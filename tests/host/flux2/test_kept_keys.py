@@ -57,10 +57,21 @@ def shapes(pack, monkeypatch):
     return seen
 
 
-@pytest.mark.parametrize("static, dynamic", ((True, True), (False, True), (True, False), (False, False)))
-def test_cached_is_uncached(flux, condition, route, sample, owners, cached, uncached, static, dynamic):
+@pytest.mark.parametrize(
+    "static, dynamic, owners_by",
+    (
+        (True, True, "phrase"),
+        (False, True, "phrase"),
+        (False, True, "reference"),
+        (True, False, "phrase"),
+        (False, False, "phrase"),
+    ),
+)
+def test_cached_is_uncached(
+    flux, condition, route, sample, owners, cached, uncached, static, dynamic, owners_by
+):
     positive = condition(PROMPT, *PHRASES, prompts=("a dog", "", "a house"), positions="index")
-    model = route(flux, static=static, dynamic=dynamic)
+    model = route(flux, static=static, dynamic=dynamic, owners_by=owners_by)
     fast = sample(cached(model), positive, steps=LATER)
     owners.replay(list(owners.seen))
     slow = sample(uncached(model), positive, steps=LATER)
