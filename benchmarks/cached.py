@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from musar_attention.affinity import PHRASE, REFERENCE
 from tools.comfy_host import use_comfy
 from tools.comfy_server import ROOT
 from tools.report import write_section
@@ -27,12 +28,14 @@ HIDDEN, HEADS, PROMPT, TEXT = 3072, 24, 512, 7680  # klein 4B's
 DOUBLES, SINGLES = 1, 1
 COUNTS = (1, 2, 4, 8)
 METHOD = "index_timestep_zero"  # of references, with the cache
-WAYS = {  # name: with references, cached, routed
-    "words alone": (False, False, False),
-    "references": (True, False, False),
-    "cached": (True, True, False),
-    "routed": (True, False, True),
-    "cached and routed": (True, True, True),
+WAYS = {  # name: with references, cached, what owners go by; None = not routed
+    "words alone": (False, False, None),
+    "references": (True, False, None),
+    "cached": (True, True, None),
+    "routed": (True, False, REFERENCE),
+    "cached and routed": (True, True, REFERENCE),
+    "routed by phrase": (True, False, PHRASE),
+    "cached and routed by phrase": (True, True, PHRASE),
 }
 GOAL = 1.3  # of words alone, cached and routed
 
@@ -78,18 +81,20 @@ class Bench:
         for p in self.net.parameters():
             nn.init.normal_(p, std=0.02)
 
-    def step(self, count: int, cached: bool, routed: bool) -> Callable[[], None]:
+    def step(self, count: int, cached: bool, owners_by: str | None) -> Callable[[], None]:
         """One call of the model with so many references."""
         wrapper, plan, keys = (self.pack(f"nodes.host.{name}") for name in ("wrapper", "plan", "keys"))
         from comfy.patcher_extension import WrappersMP
 
-        settings = wrapper.Settings(False, True, (float("inf"), 0.0), (0, 1000))
+        settings = wrapper.Settings(
+            False, True, (float("inf"), 0.0), (0, 1000), rule="centred", owners_by=owners_by or PHRASE
+        )
         family = self.pack("nodes.host.families").FLUX2
         options: dict = {"sigmas": torch.full((1,), 0.5, **self.place), "uuids": [0], "cond_or_uncond": [0]}
         options["patches"] = Kept().patches if cached else {}
         given: dict = {"ref_latents_method": METHOD}
         rows = self.side // 32
-        if routed:
+        if owners_by:
             options["wrappers"] = {
                 WrappersMP.DIFFUSION_MODEL: {keys.WRAPPER: [wrapper.Routing(settings, family)]}
             }
@@ -124,7 +129,7 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     bench, lines = Bench(device, args.side), []
     for count in tqdm(COUNTS, desc="cached", unit="case"):
-        runs = {n: bench.step(count * some, cached, routed) for n, (some, cached, routed) in WAYS.items()}
+        runs = {n: bench.step(count * some, cached, by) for n, (some, cached, by) in WAYS.items()}
         times: dict[str, list[float]] = {name: [] for name in runs}
         for turn in range(args.repeats + 1):
             for name, run in runs.items():
@@ -142,7 +147,7 @@ def main() -> None:
     text = [
         f"A FLUX.2 klein 4B at full width ({HIDDEN}, {HEADS} heads) of {DOUBLES} double and {SINGLES} single "
         f"block: {PROMPT} prompt tokens, a picture of {tokens} and references of {tokens // 4} tokens each, "
-        "dynamic routing in every block, bfloat16, "
+        "dynamic routing in every block (owners by reference, as the preset FLUX.2, or by phrase), bfloat16, "
         f"torch {torch.__version__}, {device.type} ({platform.machine()}, "
         f"{torch.get_num_threads()} threads), median of {args.repeats} turns. A step after the first, "
         "against the same step from words alone; *cached* is core's Flux KV Cache. "

@@ -71,6 +71,7 @@ def draw(
     }
     routing |= {"start_block": 0, "end_block": 1000, "accumulate": True, "leak": watched}
     routing |= {"evidence": "centred", "settings": "as the conditioning says"}
+    routing |= {"owners_by": "reference" if base.encoder else "phrase"}
     g.routing = {"model": model} | routing
     model = g.add("3", "MusarRouting", "MUSAR Routing", 2, **g.routing)
     if base.cached:

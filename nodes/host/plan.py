@@ -70,7 +70,7 @@ class Plan:
     family: Family  # whose text encoder and latents these are
     subjects: tuple[PlannedSubject, ...]
     placement: Placement
-    negative: bool = False  # its prompt names nobody: parts belong to whom the positive gave them
+    negative: bool = False  # its prompt names nobody, and no part of the picture belongs to a subject
     cropped: bool = False  # the sampler runs it on an area of the picture only
 
     @property

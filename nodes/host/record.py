@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
-from torch import Tensor
 
-from ...musar_attention import StepRecord, Tally, TokenLayout, owner_of
+from ...musar_attention import StepRecord, Tally, TokenLayout
 from .keys import WRAPPER
 from .plan import Plan
 
@@ -35,13 +34,6 @@ class RunRecord:
         self.plan, self.layout = plan, layout
         self.steps[0.0 if sigma is None else float(sigma[0])] = tally.result(slice(first, first + each))
         return True
-
-    def owners_for(self, layout: TokenLayout, x: Tensor) -> Tensor | None:
-        """int64 [B,n]: whose each part was in the latest step, in most layers; None where no step fits."""
-        latest = next(reversed(self.steps.values()), None)
-        if latest is None or latest.owned.shape != (len(x), layout.target_length, layout.count):
-            return None
-        return owner_of(latest.owned).to(x.device)
 
 
 def record_of(model: ModelPatcher) -> RunRecord | None:

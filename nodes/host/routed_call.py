@@ -81,10 +81,8 @@ class RoutedCall:
         context: Tensor,
         options: dict,
         model: torch.nn.Module,
-        followed: Tensor | None = None,
     ) -> None:
-        """`followed`, int64 [B,n]: owners that a negative takes from its positive; None = none yet."""
-        self.plan, self.layout, self.settings, self.followed = plan, layout, settings, followed
+        self.plan, self.layout, self.settings = plan, layout, settings
         self.chained: Callable | None = options.get(OVERRIDE)
         self.first, self.blocks = plan.family.first_blocks(model)
         start, end = settings.sigmas
@@ -162,7 +160,8 @@ class RoutedCall:
             return out.view(len(q), -1, heads, depth).transpose(1, 2)  # B L (H D) -> B H L D
 
         if self.plan.negative:
-            owner, leak = self.followed, False
+            nobody = torch.full((batch, self.layout.target_length), -1, device=q.device)
+            owner, leak = nobody, False
         else:
             owner = self._owner(q, k, leak) if dynamic or leak else None
 

@@ -65,8 +65,7 @@ class Routing:
         self._refuse_words(context, model.params.context_in_dim)
         layout = lay_out(plan, x, context, ref_latents)
         settings = self.settings.of(plan.placement.preset)
-        followed = self.record.owners_for(layout, x) if plan.negative else None
-        call = RoutedCall(plan, layout, settings, x, context, options, model, followed)
+        call = RoutedCall(plan, layout, settings, x, context, options, model)
         texts = [s.text.to(context).expand(len(context), -1, -1) for s in plan.subjects if s.text is not None]
         context = torch.cat([context, *texts], 1)
         if kwargs.get("attention_mask") is not None:

@@ -3,7 +3,7 @@
 from ..test_negative import (  # noqa: F401
     both,
     seen,
-    test_its_parts_see_whom_the_positive_gave_them_to,
+    test_its_parts_belong_to_nobody,
     test_without_routing_it_is_the_hosts_own,
 )
 from ..test_off_is_off import (  # noqa: F401
