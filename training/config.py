@@ -105,6 +105,7 @@ FORM: dict[str, Any] = {
     "time": {"mean": Wanted(_number, "a number"), "std": _real(0), "shift": SHIFT},
     "drop": {"text": SHARE, "reference": SHARE},
     "condition_prompts": YES,
+    "another_in_phrase": MAYBE,
     "precision": _one_of("no", "bf16", "fp16"),
     "cpu": YES,
     "shard": YES,

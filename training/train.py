@@ -94,8 +94,16 @@ def open_feeds(config: dict) -> list[Feed]:
     """One for each stage."""
     source = open_source(config["data"])
     seed, sizes = config["seed"], Sizes(**(config["pixels"] or {}))
+    another = config.get("another_in_phrase", False)
     return [
-        Feed(source, stage["mix"], 1000 * seed + i, together=config["batch"], sizes=sizes)
+        Feed(
+            source,
+            stage["mix"],
+            1000 * seed + i,
+            together=config["batch"],
+            sizes=sizes,
+            another_in_phrase=another,
+        )
         for i, stage in enumerate(config["stages"])
     ]
 

@@ -26,15 +26,22 @@ class Case:
     words: str
     scene: Scene
     busy: bool = field(default=False, kw_only=True)  # references at other places than the scene's
+    another_in_phrase: bool = field(default=False, kw_only=True)
 
     @property
     def example(self) -> Example:
         kinds = [s.kind for s in self.scene.subjects]
         references = tuple(
-            Reference(picture(self._shown(k)), name, s.kind, kinds[:k].count(s.kind))
-            for k, (s, name) in enumerate(zip(self.scene.subjects, names(kinds)))
+            Reference(picture(self._shown(k)), name, *self._phrase(k, name))
+            for k, name in enumerate(names(kinds))
         )
         return Example(self.words, references, self.empty)
+
+    def _phrase(self, k: int, name: str) -> tuple[str, int]:
+        """The phrase, and which of its occurrences in the prompt."""
+        kinds = [s.kind for s in self.scene.subjects]
+        before = kinds[:k].count(kinds[k])
+        return (name, before - 1) if before and self.another_in_phrase else (kinds[k], before)
 
     def _shown(self, k: int) -> np.ndarray:
         subject = self.scene.subjects[k]
@@ -65,7 +72,9 @@ def name_of(count: int, same: bool) -> str:
     return f"{count}, two of a kind" if same else str(count)
 
 
-def cases(count: int, same: bool, prompts: int, busy: bool = False) -> list[Case]:
+def cases(
+    count: int, same: bool, prompts: int, busy: bool = False, another_in_phrase: bool = False
+) -> list[Case]:
     """`same`: two of the subjects are of one kind. `busy`: references have backgrounds. No two references
     share a colour, as long as there are colours enough: of more than six subjects, no two are in the same
     two colours."""
@@ -75,7 +84,7 @@ def cases(count: int, same: bool, prompts: int, busy: bool = False) -> list[Case
         subjects = place_subjects(rng, pick_kinds(rng, count, float(same)), slots, held=True)
         scene = Scene(list(PLACES)[rng.integers(len(PLACES))], subjects, columns_for(slots))
         if held_out_prompt(scene) and told_apart(subjects):
-            chosen.append(Case(caption(rng, scene), scene, busy=busy))
+            chosen.append(Case(caption(rng, scene), scene, busy=busy, another_in_phrase=another_in_phrase))
     return chosen
 
 

@@ -19,7 +19,9 @@ def judge(variant: Variant, settings: Mapping) -> None:
     scores: dict[str, list[dict]] = {}
     with tqdm(desc=f"judging {variant.name}", total=len(CELLS) * prompts * seeds) as bar:
         for count, same in CELLS:
-            asked = cases(count, same, prompts)
+            asked = cases(
+                count, same, prompts, another_in_phrase=variant.config.get("another_in_phrase", False)
+            )
             seen = []
             for i, seed, cells in artist.draw(asked, seeds):
                 seen.append({"case": i, "seed": seed} | figures(cells, asked[i].request))

@@ -87,9 +87,18 @@ def test_dynamic_off_gives_nobody_anything(flux, route, sample, both, seen):
 
 
 def test_it_makes_a_difference(flux, route, sample, both, condition):
+    """By way of the prompt, which sees the references where static routing is off."""
     positive, negative = both(*PHRASES[:2])
-    model = route(flux)
+    model = route(flux, static=False)
     with_references = sample(model, positive, negative, cfg=3.0)
     assert torch.isfinite(with_references).all()
     assert not torch.equal(with_references, sample(model, positive, condition(WORDS), cfg=3.0))
     assert torch.equal(with_references, sample(model, positive, negative, cfg=3.0))
+
+
+def test_with_static_routing_it_is_its_words(flux, route, sample, both, condition):
+    """Nothing that the picture sees has seen a reference then."""
+    positive, negative = both(*PHRASES[:2])
+    model = route(flux)
+    words = sample(model, positive, condition(WORDS), cfg=3.0)
+    torch.testing.assert_close(sample(model, positive, negative, cfg=3.0), words, rtol=0, atol=1e-5)

@@ -64,6 +64,14 @@ def test_the_second_of_one_kind_is_another(words, caption, expected):
     assert [r.words for r in example.references] == [words, f"another {phrase_of(words)}"]
 
 
+def test_another_may_belong_to_the_phrase():
+    left = pair("a cat", "a cat on a mat", "same")
+    plain, whole = diptych(left, left), diptych(left, left, another_in_phrase=True)
+    assert plain.prompt == whole.prompt and plain.references[0].phrase == whole.references[0].phrase == "cat"
+    assert [plain.references[1].phrase, plain.references[1].occurrence] == ["cat", 1]
+    assert [whole.references[1].phrase, whole.references[1].occurrence] == ["another cat", 0]
+
+
 def test_different_kinds_are_left_as_they_are():
     example = diptych(pair(), pair("a dog", "a dog on a lawn", "dog"))
     assert "another" not in example.prompt and [r.words for r in example.references] == ["a cat", "a dog"]

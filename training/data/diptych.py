@@ -26,17 +26,21 @@ def single(pair: Pair) -> Example:
     return Example(pair.caption, (_reference(pair, pair.words, pair.caption, pair.caption, 0),), pair.target)
 
 
-def diptych(left: Pair, right: Pair) -> Example:
-    """Two references; the targets side by side, as high as the left one. BadRow says what does not fit."""
+def diptych(left: Pair, right: Pair, another_in_phrase: bool = False) -> Example:
+    """Two references; the targets side by side, as high as the left one. BadRow says what does not fit.
+
+    `another_in_phrase`: the phrase of the second of two of a kind is "another cat", and not "cat".
+    """
     first, second = left.caption.rstrip(" ."), right.caption
-    words = right.words
+    words, whole = right.words, False
     if left.kind == right.kind:
         check_words(right)
         words, second = another(words), say_another(second, words)
+        whole = another_in_phrase
     prompt = two_columns(first, second)
     references = (
         _reference(left, left.words, first, prompt, TWO_COLUMNS.index("{}")),
-        _reference(right, words, second, prompt, len(prompt) - len(second)),
+        _reference(right, words, second, prompt, len(prompt) - len(second), whole),
     )
     target = np.concatenate([left.target, at_height(right.target, len(left.target))], 1)
     return Example(prompt, references, target)
@@ -55,10 +59,12 @@ def at_height(picture: np.ndarray, height: int) -> np.ndarray:
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
 
 
-def _reference(pair: Pair, words: str, caption: str, prompt: str, offset: int) -> Reference:
-    """`offset` is where the caption begins in the prompt."""
+def _reference(
+    pair: Pair, words: str, caption: str, prompt: str, offset: int, whole: bool = False
+) -> Reference:
+    """`offset` is where the caption begins in the prompt. `whole`: all the words are the phrase."""
     last = offset + _last_letter(caption, words)
-    phrase = phrase_of(words)
+    phrase = words if whole else phrase_of(words)
     try:
         return Reference(pair.reference, words, phrase, occurrence(prompt, phrase, last))
     except ValueError as error:

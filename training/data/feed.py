@@ -29,13 +29,14 @@ class Feed:
         window: int = WINDOW,
         together: int = 1,
         sizes: Sizes | None = None,  # None = pictures of any size are taken as they are
+        another_in_phrase: bool = False,
     ) -> None:
         if source.ready and set(mix) != {"single"}:
             raise ValueError(
                 f"{source.name} holds ready examples, which are not made into diptychs: found the mix "
                 f"{dict(mix)}. Set it to single: 1."
             )
-        self.source, self.sizes = source, sizes
+        self.source, self.sizes, self.another_in_phrase = source, sizes, another_in_phrase
         self.order = Order(source, mix, seed, window, together)
         self.bad: dict[tuple[int, ...], BadRow] = {}  # by row, or by two that do not go together
 
@@ -62,7 +63,7 @@ class Feed:
         try:
             if isinstance(pairs[0], Example):
                 return self.sized(pairs[0])
-            return self.sized(single(pairs[0]) if len(rows) == 1 else diptych(*pairs))
+            return self.sized(single(pairs[0]) if len(rows) == 1 else diptych(*pairs, self.another_in_phrase))
         except BadRow as error:
             places = " and ".join(map(self.source.where, rows))
             self.bad[rows] = BadRow(f"{places}: {error}", error.reason)

@@ -27,6 +27,7 @@ DECIDES = (  # of a config: what a run cannot change on its way and stay one run
     "time",
     "drop",
     "condition_prompts",
+    "another_in_phrase",
 )
 
 
