@@ -31,10 +31,10 @@ def main() -> None:
             learn(variant, RUNS)
         judge(variant, SETTINGS["judge"])
     scores = {v.name: json.loads(v.scores.read_text()) for v in every}
-    settings = SETTINGS["judge"]
+    settings, steps = SETTINGS["judge"], sum(stage["steps"] for stage in every[0].config["stages"])
     lines = [
-        f"Sprites, one run each, {settings['prompts']} prompts × {settings['seeds']} seeds a cell, with 95 % "
-        "intervals by bootstrap over prompts.",
+        f"Sprites, one run of {steps:,} steps each, {settings['prompts']} prompts × {settings['seeds']} seeds "
+        "a cell, with 95 % intervals by bootstrap over prompts.",
         "",
         *table(scores),
         "",

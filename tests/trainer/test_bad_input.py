@@ -49,6 +49,7 @@ BAD = [
     ("drop.text", 5, "a number from 0 to 1"),
     ("drop.reference", -0.1, "a number from 0 to 1"),
     ("condition_prompts", "yes", "true or false"),
+    ("another_in_phrase", 1, "true or false"),
     ("precision", "fp8", "one of no, bf16, fp16"),
     ("cpu", 0, "true or false"),
     ("shard", "all", "true or false"),
