@@ -33,8 +33,8 @@ def main() -> None:
     scores = {v.name: json.loads(v.scores.read_text()) for v in every}
     settings, steps = SETTINGS["judge"], sum(stage["steps"] for stage in every[0].config["stages"])
     lines = [
-        f"Sprites, one run of {steps:,} steps each, {settings['prompts']} prompts × {settings['seeds']} seeds "
-        "a cell, with 95 % intervals by bootstrap over prompts.",
+        f"Sprites, one run of {steps:,} steps each, {settings['prompts']} prompts × {settings['seeds']} "
+        "seeds a cell, with 95 % intervals by bootstrap over prompts.",
         "",
         *table(scores),
         "",
