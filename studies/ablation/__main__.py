@@ -24,7 +24,7 @@ def main() -> None:
     for variant in chosen:
         if args.force:
             forget(variant)
-        if not variant.lora.exists() and not (variant.scores_only and variant.scores.exists()):
+        if not variant.lora.exists() and not (variant.repeats and variant.scores.exists()):
             print(f"Training {variant.name} …")
             learn(variant, RUNS)
         if not variant.scores.exists():

@@ -28,7 +28,7 @@ ROWS = [cell for cell in CELLS if cell[0] > 1]
 
 def write_report(judged: Sequence[Variant]) -> None:
     every: dict[str, Scores] = {v.name: json.loads(v.scores.read_text()) for v in judged}
-    variants = [v for v in judged if not v.scores_only]
+    variants = [v for v in judged if not v.repeats]
     scores = {v.name: every[v.name] for v in variants}
     settings = SETTINGS["judge"]
     lines = [
@@ -45,9 +45,6 @@ def write_report(judged: Sequence[Variant]) -> None:
     repeated = [v for v in judged if v.repeats]
     if repeated:
         write_section(PAGE, "Other seeds", COMMAND, other_seeds(repeated, every))
-    for variant in (v for v in judged if v.beside in every and v.beside):
-        pair = {name: every[name] for name in (variant.name, variant.beside)}
-        write_section(PAGE, variant.name.capitalize(), COMMAND, beside(pair))
     write_section(PAGE, "Diptychs when asked", COMMAND, asked_for_diptychs(variants))
     write_section(PAGE, "Who owns what", COMMAND, who_owns(variants[0]))
     write_section(PAGE, "How long each was trained", COMMAND, trained(variants))
@@ -69,18 +66,6 @@ def other_seeds(repeated: Sequence[Variant], scores: dict[str, Scores]) -> list[
         means = [" / ".join(f"{interval(run[cell], 'identity')[0]:.3f}" for run in runs) for cell in cells]
         lines.append(f"| {name} | {' | '.join(means)} |")
     return lines
-
-
-def beside(pair: dict[str, Scores]) -> list[str]:
-    """The same seed and stages, and one thing is different."""
-    return [
-        "One run each with the same seed, judged as it was trained; what is different stands in "
-        "[variants.yaml](../studies/ablation/variants.yaml).",
-        "",
-        *table(pair),
-        "",
-        *differences(pair),
-    ]
 
 
 def asked_for_diptychs(variants: Sequence[Variant]) -> list[str]:

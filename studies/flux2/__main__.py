@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from training.encoders import new_encoder
 from training.train import new_model, read_config
 
 from ..device import DEVICE
-from ..judging.cases import cases, name_of
+from ..judging.cases import Case, cases, name_of
 from ..judging.score import Artist
 from ..judging.variant import Variant, learn, variants
 from ..training_free.drawn import as_json, drawn
@@ -30,7 +30,7 @@ HERE = Path(__file__).parent
 SETTINGS = yaml.safe_load((HERE / "flux2.yaml").read_text())
 RESULTS = HERE / "results"
 RUNS = ROOT / ".run" / "flux2"
-BASE = RESULTS / "base.json"
+BASE, BEYOND = RESULTS / "base.json", RESULTS / "beyond.json"
 COMMAND = "make flux2"
 
 
@@ -41,10 +41,19 @@ def main() -> None:
     if set(args.ways or ()) - set(SETTINGS["ways"]):
         parser.error(f"Choose of {', '.join(SETTINGS['ways'])}.")
     RESULTS.mkdir(exist_ok=True)
-    judge(BASE, artist, {name: SETTINGS["ways"][name] for name in args.ways or SETTINGS["ways"]})
+    ways, trained = SETTINGS["ways"], asked_for(SETTINGS["judge"])
+    judge(BASE, artist, {name: ways[name] for name in args.ways or ways}, trained)
     for variant in [] if args.ways else loras():
-        judge(variant.scores, partial(learned, variant), SETTINGS["lora_ways"][variant.name])
+        judge(variant.scores, partial(learned, variant), SETTINGS["lora_ways"][variant.name], trained)
+    if not args.ways:
+        harder = asked_for(SETTINGS["beyond"], alike=True)
+        judge(BEYOND, artist, {name: ways[name] for name in SETTINGS["beyond"]["ways"]}, harder)
     write_report()
+
+
+def asked_for(settings: Mapping, alike: bool = False) -> dict[str, list[Case]]:
+    prompts = SETTINGS["judge"]["prompts"]
+    return {name_of(*c, alike): cases(*c, prompts, alike=alike) for c in settings["cells"]}
 
 
 def loras() -> list[Variant]:
@@ -60,18 +69,19 @@ def learned(variant: Variant) -> Artist:
     return variant.artist()
 
 
-def judge(file: Path, artist: Callable[[], Artist], ways: dict[str, dict]) -> None:
+def judge(
+    file: Path, artist: Callable[[], Artist], ways: dict[str, dict], asked: Mapping[str, Sequence[Case]]
+) -> None:
     """Every way that is not judged yet; each is kept as soon as it is done."""
     scores = json.loads(file.read_text()) if file.exists() else {}
     missing = [name for name in ways if name not in scores]
     if not missing:
         return
-    first, settings = artist(), SETTINGS["judge"]
-    asked = {name_of(*cell): cases(*cell, settings["prompts"]) for cell in settings["cells"]}
+    first = artist()
     for name in tqdm(missing, f"judging {file.stem}"):
         way = way_of(ways[name])
         painter = replace(first, negative_references=way.negative != WORDS)
-        scores[name] = drawn(painter, way, asked, settings["seeds"])
+        scores[name] = drawn(painter, way, asked, SETTINGS["judge"]["seeds"])
         file.write_text(as_json(scores))
         print(name, {cell: round(float(np.mean(f["identity"])), 3) for cell, f in scores[name].items()})
 
@@ -97,6 +107,13 @@ def write_report() -> None:
         "",
         *table(json.loads(BASE.read_text()), cells),
     ]
+    if BEYOND.exists():
+        cells = [name_of(*cell, alike=True) for cell in SETTINGS["beyond"]["cells"]]
+        lines += [
+            "",
+            "Harder: each reference shares one of its two colours with another.",
+        ]
+        lines += ["", *table(json.loads(BEYOND.read_text()), cells)]
     for variant in loras():
         if variant.scores.exists():
             steps = sum(stage["steps"] for stage in variant.config["stages"])

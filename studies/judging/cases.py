@@ -68,22 +68,28 @@ class Case:
         return Request([s.kind for s in subjects], self.scene.place, [s.identity for s in subjects])
 
 
-def name_of(count: int, same: bool) -> str:
-    return f"{count}, two of a kind" if same else str(count)
+def name_of(count: int, same: bool, alike: bool = False) -> str:
+    return f"{count}{', two of a kind' if same else ''}{', shared colours' if alike else ''}"
 
 
 def cases(
-    count: int, same: bool, prompts: int, busy: bool = False, another_in_phrase: bool = False
+    count: int,
+    same: bool,
+    prompts: int,
+    busy: bool = False,
+    another_in_phrase: bool = False,
+    alike: bool = False,
 ) -> list[Case]:
     """`same`: two of the subjects are of one kind. `busy`: references have backgrounds. No two references
     share a colour, as long as there are colours enough: of more than six subjects, no two are in the same
-    two colours."""
+    two colours. `alike`: each shares just one with another."""
     rng, chosen = np.random.default_rng((count, same)), []
+    wanted = related if alike else told_apart
     while len(chosen) < prompts:
         slots = max(2, count)
         subjects = place_subjects(rng, pick_kinds(rng, count, float(same)), slots, held=True)
         scene = Scene(list(PLACES)[rng.integers(len(PLACES))], subjects, columns_for(slots))
-        if held_out_prompt(scene) and told_apart(subjects):
+        if held_out_prompt(scene) and wanted(subjects):
             chosen.append(Case(caption(rng, scene), scene, busy=busy, another_in_phrase=another_in_phrase))
     return chosen
 
@@ -93,3 +99,9 @@ def told_apart(subjects: Sequence[Placed]) -> bool:
     if 2 * len(pairs) > SUBJECTS:
         return len(set(pairs)) == len(pairs)
     return len(frozenset().union(*pairs)) == 2 * len(pairs)
+
+
+def related(subjects: Sequence[Placed]) -> bool:
+    pairs = [{s.identity.first, s.identity.second} for s in subjects]
+    shared = [[len(a & b) for b in pairs if b is not a] for a in pairs]
+    return all(max(with_others) == 1 for with_others in shared)

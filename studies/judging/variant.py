@@ -28,15 +28,10 @@ class Variant:
     weights: Path  # folder of the LoRA: the results', or one that is not committed
     drawing: Mapping  # steps, cfg and batch
     repeats: str = ""  # the variant that this is from another seed: only its scores are kept
-    beside: str = ""  # the variant that it is compared with: likewise
 
     @property
     def file(self) -> str:
         return self.name.replace(",", "").replace(" ", "_")
-
-    @property
-    def scores_only(self) -> bool:
-        return bool(self.repeats or self.beside)
 
     @property
     def lora(self) -> Path:
@@ -75,13 +70,12 @@ class Variant:
 def variants(settings: Mapping, results: Path, runs: Path) -> list[Variant]:
     """`settings` hold the config and each variant's changes to it, and nothing else is different.
 
-    Behind them those that are trained `again` from other seeds, or `beside` one of these, of which only
-    the scores are kept.
+    Behind them those that are trained `again` from other seeds, of which only the scores are kept.
     """
 
-    def one(name: str, changes: list[str], weights: Path, repeats: str = "", beside: str = "") -> Variant:
+    def one(name: str, changes: list[str], weights: Path, repeats: str = "") -> Variant:
         config = read_config(ROOT / settings["config"], changes)
-        return Variant(name, config, results, weights, settings["judge"], repeats, beside)
+        return Variant(name, config, results, weights, settings["judge"], repeats)
 
     first = [one(name, changes, results) for name, changes in settings["variants"].items()]
     again = [
@@ -89,11 +83,7 @@ def variants(settings: Mapping, results: Path, runs: Path) -> list[Variant]:
         for name, seeds in settings.get("again", {}).items()
         for s in seeds
     ]
-    beside = [
-        one(name, given["changes"], runs, beside=given["to"])
-        for name, given in settings.get("beside", {}).items()
-    ]
-    return [*first, *again, *beside]
+    return [*first, *again]
 
 
 def learn(variant: Variant, runs: Path) -> None:

@@ -1,8 +1,9 @@
-"""`make times`: at which times to learn, tried on Sprites; into docs/training.md."""
+"""`make times`: at which times to learn, and whether "another" belongs to the phrase, tried on Sprites."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -12,7 +13,7 @@ from tools.report import write_section
 
 from ..judging.judge import judge
 from ..judging.table import differences, table
-from ..judging.variant import learn, variants
+from ..judging.variant import Variant, learn, variants
 
 HERE = Path(__file__).parent
 RESULTS, RUNS = HERE / "results", ROOT / ".run" / "times"
@@ -22,25 +23,35 @@ PAGE = ROOT / "docs" / "training.md"
 
 def main() -> None:
     RESULTS.mkdir(exist_ok=True)
-    every = variants(SETTINGS, RESULTS, RUNS)
-    for variant in every:
+    times, another = of("variants"), of("another")
+    for variant in [*times, *another]:
         if variant.scores.exists():
             continue
         if not variant.lora.exists():
             print(f"Training {variant.name} …")
             learn(variant, RUNS)
         judge(variant, SETTINGS["judge"])
-    scores = {v.name: json.loads(v.scores.read_text()) for v in every}
-    settings, steps = SETTINGS["judge"], sum(stage["steps"] for stage in every[0].config["stages"])
-    lines = [
-        f"Sprites, one run of {steps:,} steps each, {settings['prompts']} prompts × {settings['seeds']} "
-        "seeds a cell, with 95 % intervals by bootstrap over prompts.",
+    write_section(PAGE, "Times tried on Sprites", "make times", compared(times))
+    write_section(PAGE, "Another of a kind", "make times", compared([times[0], *another]))
+
+
+def of(group: str) -> list[Variant]:
+    """Of these the scores alone are kept."""
+    settings = SETTINGS | {"variants": SETTINGS[group]}
+    return [replace(variant, weights=RUNS) for variant in variants(settings, RESULTS, RUNS)]
+
+
+def compared(several: list[Variant]) -> list[str]:
+    scores = {v.name: json.loads(v.scores.read_text()) for v in several}
+    settings, steps = SETTINGS["judge"], sum(stage["steps"] for stage in several[0].config["stages"])
+    return [
+        f"Sprites, one run of {steps:,} steps each, {settings['prompts']} prompts with {settings['seeds']} "
+        "seed a cell, with 95 % intervals by bootstrap over prompts.",
         "",
         *table(scores),
         "",
         *differences(scores),
     ]
-    write_section(PAGE, "Times tried on Sprites", "make times", lines)
 
 
 if __name__ == "__main__":
