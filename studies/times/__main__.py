@@ -43,10 +43,11 @@ def of(group: str) -> list[Variant]:
 
 def compared(several: list[Variant]) -> list[str]:
     scores = {v.name: json.loads(v.scores.read_text()) for v in several}
-    settings, steps = SETTINGS["judge"], sum(stage["steps"] for stage in several[0].config["stages"])
+    settings, config = SETTINGS["judge"], several[0].config
+    steps = sum(stage["steps"] for stage in config["stages"])
     return [
-        f"Sprites, one run of {steps:,} steps each, {settings['prompts']} prompts with {settings['seeds']} "
-        "seed a cell, with 95 % intervals by bootstrap over prompts.",
+        f"Sprites, one run of {steps:,} steps of {config['batch']} each, {settings['prompts']} prompts with "
+        f"{settings['seeds']} seed a cell, with 95 % intervals by bootstrap over prompts.",
         "",
         *table(scores),
         "",
