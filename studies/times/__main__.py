@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,8 +32,9 @@ def main() -> None:
             print(f"Training {variant.name} …")
             learn(variant, RUNS)
         judge(variant, SETTINGS["judge"])
-    write_section(PAGE, "Times tried on Sprites", "make times", compared(times))
-    write_section(PAGE, "Another of a kind", "make times", compared([times[0], *another]))
+    write_section(PAGE, "Times tried on Sprites", "make times", compared({v.name: v for v in times}))
+    pair = {"without": times[0]} | {v.name: v for v in another}
+    write_section(PAGE, "Another of a kind", "make times", compared(pair))
 
 
 def of(group: str) -> list[Variant]:
@@ -41,9 +43,9 @@ def of(group: str) -> list[Variant]:
     return [replace(variant, weights=RUNS) for variant in variants(settings, RESULTS, RUNS)]
 
 
-def compared(several: list[Variant]) -> list[str]:
-    scores = {v.name: json.loads(v.scores.read_text()) for v in several}
-    settings, config = SETTINGS["judge"], several[0].config
+def compared(several: Mapping[str, Variant]) -> list[str]:
+    scores = {name: json.loads(v.scores.read_text()) for name, v in several.items()}
+    settings, config = SETTINGS["judge"], next(iter(several.values())).config
     steps = sum(stage["steps"] for stage in config["stages"])
     return [
         f"Sprites, one run of {steps:,} steps of {config['batch']} each, {settings['prompts']} prompts with "
