@@ -55,7 +55,7 @@ def same_run(file: Path, then: Mapping[str, Any] | None, now: Mapping[str, Any])
     now = json.loads(json.dumps(now, default=str))  # as a file has it
     for name in DECIDES if then else ():
         was, is_now = then.get(name), now.get(name)
-        if was != is_now:
+        if (was or None) != (is_now or None):  # what was not there yet is off
             raise ValueError(
                 f"{file} is of a run with {name}: {was}, and now {name} is {is_now}. Give the settings it "
                 "was begun with, or another --output."
