@@ -14,6 +14,9 @@ from .layout import TokenLayout
 
 OWNERS_BY = PHRASE, REFERENCE = "phrase", "reference"
 
+# By reference, at most so many rows and columns of each view's tokens are asked: an even lattice of them.
+LATTICE = 8
+
 # Scores a single call may make: a backend that writes them down holds 64 MB of float32.
 SCORES = 1 << 24
 
@@ -27,15 +30,6 @@ def phrase_weights(layout: TokenLayout, device: torch.device | str = "cpu") -> T
     return weights.to(device)
 
 
-def reference_weights(layout: TokenLayout, device: torch.device | str = "cpu") -> Tensor:
-    """float32 [1,c,m+r]: row k is 1 on the tokens of reference k, and 0 on T and on the other references."""
-    weights = torch.zeros(1, layout.count, layout.prompt + layout.extra_slice.start - layout.X.stop)
-    for k in range(layout.count):
-        own = layout.CI(k)
-        weights[0, k, layout.prompt + own.start - layout.X.stop :][: own.stop - own.start] = 1
-    return weights.to(device)
-
-
 @torch.no_grad()
 def affinity(
     q: Tensor, k: Tensor, layout: TokenLayout, phrases: Tensor | None = None, by: str = PHRASE
@@ -44,8 +38,9 @@ def affinity(
 
     By the phrase: `softmax(Q_X · K_Tᵀ / √d)` over the prompt, averaged over each phrase's tokens and over
     the heads. `phrases` float [B|1,c,m], rows summing to 1, takes the place of the layout's.
-    By the reference: softmax over the prompt and all references, summed over each reference's tokens and
-    averaged over the heads; phrases are not asked.
+    By the reference: softmax over the prompt and a lattice of each reference's tokens, each of them counted
+    as often as there are tokens to one of the lattice, summed over each reference and averaged over the
+    heads. Phrases are not asked.
 
     Memory: the average over a phrase is attention whose values are the phrase's weights, so one
     fused call gives Eq. 2 and 3 without writing the n × m scores down. Where torch has no fused
@@ -57,15 +52,41 @@ def affinity(
     if layout.count == 0:
         return q.new_zeros(len(q), layout.target_length, 0, dtype=torch.float32)
     if by == REFERENCE:
-        keys = torch.cat([keys, k[:, :, layout.X.stop : layout.extra_slice.start]], 2)
-        return _mean_over_heads(queries, keys, reference_weights(layout, q.device))
+        return _by_reference(queries, keys, k, layout)
     if phrases is None:
         phrases = phrase_weights(layout, q.device)
     return _mean_over_heads(queries, keys, phrases)
 
 
-def _mean_over_heads(queries: Tensor, keys: Tensor, weights: Tensor) -> Tensor:
-    """[B,H,n,D], [B,H,m,D] and [B|1,c,m] -> float32 [B,n,c]."""
+def _by_reference(queries: Tensor, prompt: Tensor, k: Tensor, layout: TokenLayout) -> Tensor:
+    views = [view for subject in layout.subjects for view in subject.views]
+    asked = [_lattice(k[:, :, where], view) for where, view in zip(layout.views(), views)]
+    keys = torch.cat([prompt, *asked], 2)
+    own = torch.zeros(1, len(views), keys.shape[2], device=k.device)
+    start = prompt.shape[2]
+    for row, lattice in zip(own[0], asked):
+        row[start : start + lattice.shape[2]] = 1
+        start += lattice.shape[2]
+    stand_for = torch.tensor([r * c / lattice.shape[2] for (r, c), lattice in zip(views, asked)])
+    found = _mean_over_heads(queries, keys, own, stand_for.to(k.device))
+    of_subjects = found.split([len(subject.views) for subject in layout.subjects], -1)
+    return torch.stack([of_views.sum(-1) for of_views in of_subjects], -1)
+
+
+def _lattice(tokens: Tensor, size: tuple[int, int]) -> Tensor:
+    """[B,H,rows·columns,D] -> those of every so many rows and columns."""
+    rows, columns = (-(-length // LATTICE) for length in size)
+    return tokens.unflatten(2, size)[:, :, rows // 2 :: rows, columns // 2 :: columns].flatten(2, 3)
+
+
+def _mean_over_heads(
+    queries: Tensor, keys: Tensor, weights: Tensor, stand_for: Tensor | None = None
+) -> Tensor:
+    """[B,H,n,D], [B,H,m,D] and [B|1,c,m] -> float32 [B,n,c].
+
+    `stand_for` [c]: a key that row k weighs counts in the softmax as so many like it; rows are 0 and 1, and
+    have no key in common.
+    """
     batch, heads, _, depth = queries.shape
     count, length = weights.shape[1:]
 
@@ -75,9 +96,12 @@ def _mean_over_heads(queries: Tensor, keys: Tensor, weights: Tensor) -> Tensor:
     values = F.pad(values, (0, max(0, depth - count)))  # kernels want values as wide as keys
     values = values.to(queries.dtype)[:, None].expand(batch, heads, -1, -1).contiguous()  # B H m D
 
+    def one(chunk: Tensor) -> Tensor:
+        seen = F.scaled_dot_product_attention(chunk, keys, values)[..., :count].float()  # B H n c
+        if stand_for is not None:  # what the softmax would be with every such key so many times
+            more = seen * stand_for
+            seen = more / (1 + (more - seen).sum(-1, keepdim=True))
+        return seen.mean(1)
+
     rows = max(1, SCORES // (batch * heads * length))
-    chunks = [
-        F.scaled_dot_product_attention(chunk, keys, values)[..., :count].float().mean(1)
-        for chunk in queries.split(rows, dim=2)
-    ]
-    return torch.cat(chunks, dim=1) * peak.float()[:, None]
+    return torch.cat([one(chunk) for chunk in queries.split(rows, dim=2)], dim=1) * peak.float()[:, None]

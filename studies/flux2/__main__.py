@@ -108,12 +108,12 @@ def write_report() -> None:
         *table(json.loads(BASE.read_text()), cells),
     ]
     if BEYOND.exists():
-        cells = [name_of(*cell, alike=True) for cell in SETTINGS["beyond"]["cells"]]
+        harder = [name_of(*cell, alike=True) for cell in SETTINGS["beyond"]["cells"]]
         lines += [
             "",
             "Harder: each reference shares one of its two colours with another.",
         ]
-        lines += ["", *table(json.loads(BEYOND.read_text()), cells)]
+        lines += ["", *table(json.loads(BEYOND.read_text()), harder)]
     for variant in loras():
         if variant.scores.exists():
             steps = sum(stage["steps"] for stage in variant.config["stages"])

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from tools.comfy_server import ROOT
 
 from ..ablation.variants import every_variant
-from ..judging.cases import cases, name_of
+from ..judging.cases import Case, cases, name_of
 from ..judging.variant import Variant, learn, variants
 from .drawn import as_json, drawn
 from .report import write_report
@@ -63,31 +63,39 @@ def ways_for(variant: Variant) -> list[str]:
 
 
 def judge(variant: Variant, ways: list[str]) -> None:
-    """Every way that is not judged yet; each is kept as soon as it is done."""
+    """Every way and cell that is not judged yet; each way is kept as soon as it is done."""
     scores = json.loads(variant.scores.read_text()) if variant.scores.exists() else {}
-    missing = [name for name in ways if name not in scores]
+    every = {name: asked_of(variant, name) for name in ways}
+    missing = {
+        name: {cell: prompts for cell, prompts in asked.items() if cell not in scores.get(name, {})}
+        for name, asked in every.items()
+    }
+    missing = {name: asked for name, asked in missing.items() if asked}
     if not missing:
         return
     if not variant.lora.exists():
         print(f"Training {variant.name} …")
         learn(variant, RUNS)
     artists = {}
-    for name in tqdm(missing, f"judging {variant.name}"):
+    for name, asked in tqdm(missing.items(), f"judging {variant.name}"):
         gated = WAYS[name].gated
         if gated not in artists:
             artists[gated] = variant.artist(gated)
-        cells, prompts = asked_of(name)
-        asked = {name_of(*cell): cases(*cell, prompts, WAYS[name].busy) for cell in cells}
         trained = SETTINGS["trained"].get(variant.repeats or variant.name, 0)
-        scores[name] = drawn(artists[gated], WAYS[name].placed(trained), asked, SETTINGS["judge"]["seeds"])
+        found = drawn(artists[gated], WAYS[name].placed(trained), asked, SETTINGS["judge"]["seeds"])
+        scores[name] = scores.get(name, {}) | found
         variant.scores.write_text(as_json(scores))
-        print(name, {cell: round(float(np.mean(f["identity"])), 3) for cell, f in scores[name].items()})
+        print(name, {cell: round(float(np.mean(f["identity"])), 3) for cell, f in found.items()})
 
 
-def asked_of(way: str) -> tuple[list, int]:
-    """Cells, and prompts a cell."""
-    judge, kind = SETTINGS["judge"], "trial_" if way in SETTINGS["trials"] else ""
-    return judge[f"{kind}cells"], judge[f"{kind}prompts"]
+def asked_of(variant: Variant, way: str) -> dict[str, list[Case]]:
+    """Prompts of each cell."""
+    judge, beyond = SETTINGS["judge"], SETTINGS["beyond"]
+    kind = "trial_" if way in SETTINGS["trials"] else ""
+    asked = [(cell, judge[f"{kind}prompts"]) for cell in judge[f"{kind}cells"]]
+    if way in beyond["ways"].get(variant.name, ()):
+        asked += [(cell, beyond["prompts"]) for cell in beyond["cells"]]
+    return {name_of(*cell): cases(*cell, prompts, WAYS[way].busy) for cell, prompts in asked}
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ def write_report(judged: Sequence[Variant], settings: Mapping, ways: Mapping[str
     ]
     for variant in variants:
         lines += ["", f"### {variant.name}", "", *table(scores_of(variant), names)]
+    lines += beyond(variants, settings["beyond"])
     repeated = [v for v in judged if v.repeats]
     if repeated:
         lines += ["", "### From other seeds", "", "Mean identity of each run.", ""]
@@ -50,6 +51,20 @@ def write_report(judged: Sequence[Variant], settings: Mapping, ways: Mapping[str
     write_section(PAGE, "Models that were never trained for routing", COMMAND, lines)
     chart(judged, judge)
     sheet([v for v in variants if set(shown) <= set(scores_of(v))], judge, shown)
+
+
+def beyond(variants: Sequence[Variant], settings: Mapping) -> list[str]:
+    """A table of all models, of what is judged so far."""
+    cells, scores = [name_of(*cell) for cell in settings["cells"]], {}
+    for variant in variants:
+        found = scores_of(variant)
+        for way in settings["ways"].get(variant.name, ()):
+            if cells[0] in found.get(way, {}):
+                scores[f"{variant.name}: {way}"] = found[way]
+    if not scores:
+        return []
+    text = f"{settings['prompts']} prompts a cell. From seven on some looks share a colour."
+    return ["", "### More subjects", "", text, "", *table(scores, cells)]
 
 
 def table(scores: Scores, cells: Sequence[str]) -> list[str]:

@@ -2,7 +2,8 @@
 
 import importlib
 from dataclasses import replace
-from math import sqrt
+from math import ceil, sqrt
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from musar_attention import SubjectTokens, TokenLayout, affinity, phrase_weights
 
 from .cases import PAIR, SEEDS, distance, layouts, random, random_qkv
 
+SDPA = torch.nn.functional.scaled_dot_product_attention
 module = importlib.import_module("musar_attention.affinity")  # the package has a function of this name
 
 
@@ -60,31 +62,64 @@ def test_weights_of_the_layout_are_even_over_the_phrase(layout):
         assert row.sum().item() == pytest.approx(1.0 if subject.phrase else 0.0)
 
 
-def written_out_by_reference(q, k, layout):
-    """In float64: of what a token attends to in the prompt and in references, how much goes to each."""
+def lattice(rows, columns, most):
+    """Places of an even lattice of at most most × most."""
+    steps = [ceil(length / most) for length in (rows, columns)]
+    places = [(r, c) for r in range(rows) for c in range(columns)]
+    return [
+        r * columns + c for r, c in places if (r % steps[0], c % steps[1]) == (steps[0] // 2, steps[1] // 2)
+    ]
+
+
+def written_out_by_reference(q, k, layout, most):
+    """In float64: of what a token attends to in the prompt and in references, how much goes to each. A key
+    of the lattice stands for as many as there are tokens to it."""
     batch, heads, _, depth = q.shape
-    n, m = layout.target_length, layout.prompt
-    references = [layout.CI(i) for i in range(layout.count)]
-    seen = [*range(m), *(t for part in references for t in range(part.start, part.stop))]
-    out = torch.zeros(batch, n, layout.count, dtype=torch.float64)
+    seen, whose, weight = [*range(layout.prompt)], [None] * layout.prompt, [1.0] * layout.prompt
+    views = iter(layout.views())
+    for i, subject in enumerate(layout.subjects):
+        for rows, columns in subject.views:
+            start, some = next(views).start, lattice(rows, columns, most)
+            seen += [start + place for place in some]
+            whose += [i] * len(some)
+            weight += [rows * columns / len(some)] * len(some)
+    weight = torch.tensor(weight, dtype=torch.float64)
+    out = torch.zeros(batch, layout.target_length, layout.count, dtype=torch.float64)
     for b in range(batch):
         for h in range(heads):
             scores = q[b, h, layout.X].double() @ k[b, h, seen].double().T / sqrt(depth)
-            attention = scores.softmax(-1)
-            start = m
-            for i, part in enumerate(references):
-                end = start + part.stop - part.start
-                out[b, :, i] += attention[:, start:end].sum(-1) / heads
-                start = end
+            attention = (scores + weight.log()).softmax(-1)
+            for i in range(layout.count):
+                own = [place for place, owner in enumerate(whose) if owner == i]
+                out[b, :, i] += attention[:, own].sum(-1) / heads
     return out.float()
 
 
 @given(layouts(), st.integers(1, 3), st.integers(1, 4), st.sampled_from([1, 2, 8, 64]), SEEDS)
 def test_by_reference_equals_the_attention_written_out(layout, batch, heads, depth, seed):
+    """References of 4 × 4 tokens at most: each token is asked."""
     q, k, _ = random_qkv(seed, layout, batch, heads, depth)
     found = affinity(q, k, layout, by="reference")
     assert found.shape == (batch, layout.target_length, layout.count) and found.dtype == torch.float32
-    assert distance(found, written_out_by_reference(q, k, layout)) <= 1e-6
+    assert distance(found, written_out_by_reference(q, k, layout, 4)) <= 1e-6
+
+
+@given(layouts(most=4, side=9), st.integers(1, 3), st.sampled_from([1, 2, 3, 4]), SEEDS)
+def test_by_reference_a_lattice_is_asked(layout, batch, most, seed):
+    q, k, _ = random_qkv(seed, layout, batch)
+    with patch.object(module, "LATTICE", most):
+        found = affinity(q, k, layout, by="reference")
+    assert distance(found, written_out_by_reference(q, k, layout, most)) <= 1e-6
+
+
+def test_by_reference_at_most_64_keys_of_each_view():
+    layout = TokenLayout(
+        3, (2, 2), (SubjectTokens((32, 64), (0,), 0, ((9, 8),)), SubjectTokens((16, 17), (1,)))
+    )
+    q, k, _ = random_qkv(3, layout)
+    with patch.object(module.F, "scaled_dot_product_attention", wraps=SDPA) as attend:
+        affinity(q, k, layout, by="reference")
+    assert attend.call_args[0][1].shape[2] == 3 + 8 * 8 + 4 * 8 + 8 * 6
 
 
 def test_by_reference_phrases_are_not_asked():

@@ -1,5 +1,7 @@
 """The ways of the study: a way that the pack offers draws as the trainer's own routing does."""
 
+import json
+from dataclasses import replace
 from functools import partial
 from xml.etree import ElementTree
 
@@ -11,6 +13,7 @@ from musar_attention import SubjectTokens, TokenLayout
 from studies.ablation.variants import every_variant
 from studies.judging.cases import cases
 from studies.judging.crowds import crowd_cases
+from studies.training_free import __main__ as study
 from studies.training_free.__main__ import WAYS
 from studies.training_free.chart import HEIGHT, TOP, write_chart
 from studies.training_free.drawn import as_json
@@ -51,6 +54,26 @@ def test_the_packs_own_way_is_one_of_them(full):
 def test_another_way_draws_another_picture(full, way):
     usual, other = pictures(full, Way(static=True)), pictures(full, way)
     assert any(not np.array_equal(usual[key], other[key]) for key in usual)
+
+
+def test_a_cell_that_came_later_is_drawn_and_the_others_stay(full, monkeypatch, tmp_path):
+    variant, asked_for = replace(study.musar(), results=tmp_path), []
+    monkeypatch.setattr(type(variant), "artist", lambda self, gated: full)
+
+    def drawn(artist, way, asked, seeds):
+        asked_for.append(list(asked))
+        return {cell: {"identity": [1.0]} for cell in asked}
+
+    monkeypatch.setattr(study, "drawn", drawn)
+    study.judge(variant, ["as trained", "as trained, boxes"])
+    cells = ["1", "2", "3", "4", "5", "2, two of a kind"]
+    assert asked_for == [[*cells, "6", "7", "8"], cells]
+    scores = json.loads(variant.scores.read_text())
+    kept = {"5": {"identity": [0.5]}} | {c: scores["as trained"][c] for c in cells[:4]}
+    variant.scores.write_text(json.dumps(scores | {"as trained": kept}))
+    study.judge(variant, ["as trained", "as trained, boxes"])
+    assert asked_for[2:] == [["2, two of a kind", "6", "7", "8"]]
+    assert json.loads(variant.scores.read_text())["as trained"]["5"] == {"identity": [0.5]}
 
 
 def test_boxes_are_where_the_true_picture_has_each_reference():
