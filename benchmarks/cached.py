@@ -119,12 +119,15 @@ class Bench:
 @torch.inference_mode()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument(
         "--side", type=int, default=1024, help="of the picture, in pixels; references are half"
     )
     args = parser.parse_args()
     use_comfy()
+    from comfy.cli_args import args as host
+
+    host.use_pytorch_cross_attention = True  # as the host does by itself on CUDA
     keep_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     bench, lines = Bench(device, args.side), []
@@ -148,7 +151,7 @@ def main() -> None:
         f"A FLUX.2 klein 4B at full width ({HIDDEN}, {HEADS} heads) of {DOUBLES} double and {SINGLES} single "
         f"block: {PROMPT} prompt tokens, a picture of {tokens} and references of {tokens // 4} tokens each, "
         "dynamic routing in every block (owners by reference, as the preset FLUX.2, or by phrase), bfloat16, "
-        f"torch {torch.__version__}, {device.type} ({platform.machine()}, "
+        f"PyTorch's attention, torch {torch.__version__}, {device.type} ({platform.machine()}, "
         f"{torch.get_num_threads()} threads), median of {args.repeats} turns. A step after the first, "
         "against the same step from words alone; *cached* is core's Flux KV Cache. "
         f"Goal: {GOAL}× with eight references, cached and routed.",

@@ -10,7 +10,7 @@ import yaml
 
 from tools.comfy_server import ROOT
 from training.config import FORM, check_config, read_config
-from training.run.checkpoint import load_checkpoint
+from training.run.checkpoint import load_checkpoint, same_run
 from training.run.folder import lock
 from training.train import main, train
 
@@ -212,6 +212,13 @@ def test_a_checkpoint_of_other_settings_is_not_taken_up(tiny_config, tmp_path):
             train(tiny_config | change, tmp_path)
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
     train(tiny_config | {"log": True, "save_every": 1}, tmp_path)
+
+
+def test_a_checkpoint_from_before_a_setting_is_of_a_run_with_it_off(tiny_config, tmp_path):
+    then = {name: value for name, value in tiny_config.items() if name != "another_in_phrase"}
+    same_run(tmp_path, then, tiny_config | {"another_in_phrase": False})
+    with pytest.raises(ValueError, match="is of a run with another_in_phrase: None, and now"):
+        same_run(tmp_path, then, tiny_config | {"another_in_phrase": True})
 
 
 def test_a_checkpoint_that_is_cut_off_is_a_sentence(tiny_config, tmp_path):
