@@ -4,7 +4,7 @@ The sequence is `[T | CT1 … CTc | X | CI1 … CIc | extra]`: prompt, condition
 picture, condition images, references that belong to no subject. Nothing here knows a host.
 """
 
-from .affinity import OWNERS_BY, affinity, phrase_weights
+from .affinity import LATTICE, OWNERS_BY, affinity, phrase_weights
 from .boxes import Box, box_from_pixels, inside_boxes, inside_masks
 from .evidence import RULES, evidence
 from .layout import SubjectTokens, TokenLayout
@@ -18,6 +18,7 @@ from .record import StepRecord, Tally, owner_of
 from .routed import routed_attention
 
 __all__ = [
+    "LATTICE",
     "OWNERS_BY",
     "POSITIONS",
     "RULES",

@@ -32,7 +32,12 @@ def phrase_weights(layout: TokenLayout, device: torch.device | str = "cpu") -> T
 
 @torch.no_grad()
 def affinity(
-    q: Tensor, k: Tensor, layout: TokenLayout, phrases: Tensor | None = None, by: str = PHRASE
+    q: Tensor,
+    k: Tensor,
+    layout: TokenLayout,
+    phrases: Tensor | None = None,
+    by: str = PHRASE,
+    lattice: int = LATTICE,
 ) -> Tensor:
     """S* of every target token: q, k [B,H,L,D] -> float32 [B,n,c].
 
@@ -52,30 +57,30 @@ def affinity(
     if layout.count == 0:
         return q.new_zeros(len(q), layout.target_length, 0, dtype=torch.float32)
     if by == REFERENCE:
-        return _by_reference(queries, keys, k, layout)
+        return _by_reference(queries, keys, k, layout, lattice)
     if phrases is None:
         phrases = phrase_weights(layout, q.device)
     return _mean_over_heads(queries, keys, phrases)
 
 
-def _by_reference(queries: Tensor, prompt: Tensor, k: Tensor, layout: TokenLayout) -> Tensor:
+def _by_reference(queries: Tensor, prompt: Tensor, k: Tensor, layout: TokenLayout, most: int) -> Tensor:
     views = [view for subject in layout.subjects for view in subject.views]
-    asked = [_lattice(k[:, :, where], view) for where, view in zip(layout.views(), views)]
+    asked = [_lattice(k[:, :, where], view, most) for where, view in zip(layout.views(), views)]
     keys = torch.cat([prompt, *asked], 2)
     own = torch.zeros(1, len(views), keys.shape[2], device=k.device)
     start = prompt.shape[2]
-    for row, lattice in zip(own[0], asked):
-        row[start : start + lattice.shape[2]] = 1
-        start += lattice.shape[2]
-    stand_for = torch.tensor([r * c / lattice.shape[2] for (r, c), lattice in zip(views, asked)])
+    for row, some in zip(own[0], asked):
+        row[start : start + some.shape[2]] = 1
+        start += some.shape[2]
+    stand_for = torch.tensor([r * c / some.shape[2] for (r, c), some in zip(views, asked)])
     found = _mean_over_heads(queries, keys, own, stand_for.to(k.device))
     of_subjects = found.split([len(subject.views) for subject in layout.subjects], -1)
     return torch.stack([of_views.sum(-1) for of_views in of_subjects], -1)
 
 
-def _lattice(tokens: Tensor, size: tuple[int, int]) -> Tensor:
+def _lattice(tokens: Tensor, size: tuple[int, int], most: int) -> Tensor:
     """[B,H,rows·columns,D] -> those of every so many rows and columns."""
-    rows, columns = (-(-length // LATTICE) for length in size)
+    rows, columns = (-(-length // most) for length in size)
     return tokens.unflatten(2, size)[:, :, rows // 2 :: rows, columns // 2 :: columns].flatten(2, 3)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from musar_attention import TokenLayout, affinity, assign, inside_boxes
+from musar_attention import LATTICE, TokenLayout, affinity, assign, inside_boxes
 from sprites.world.scene import PATCH
 from training.network.dense import Dense
 from training.network.model import Trained
@@ -32,6 +32,7 @@ class Way:
     accumulate: bool = True
     rule: str = "raw"
     signal: str = PHRASE
+    lattice: int = LATTICE  # by reference: so many rows and columns of each are asked
     places: int | str = 0  # or as many as TRAINED
     steps: tuple[float, float] = (0.0, 1.0)  # shares of the sampling
     blocks: tuple[int, int] = (0, 1000)
@@ -120,7 +121,7 @@ class BentRoutes(Routes):
         way = self.way
         parts = []
         if way.signal in (PHRASE, REFERENCE):
-            parts.append(affinity(q, k, self.layout, self.phrases, way.signal))
+            parts.append(affinity(q, k, self.layout, self.phrases, way.signal, way.lattice))
         if way.signal == BOTH:
             parts.append(affinity(q, k, self.layout, self.phrases))
         if way.signal in (SEEN, BOTH):

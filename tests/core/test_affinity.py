@@ -107,8 +107,7 @@ def test_by_reference_equals_the_attention_written_out(layout, batch, heads, dep
 @given(layouts(most=4, side=9), st.integers(1, 3), st.sampled_from([1, 2, 3, 4]), SEEDS)
 def test_by_reference_a_lattice_is_asked(layout, batch, most, seed):
     q, k, _ = random_qkv(seed, layout, batch)
-    with patch.object(module, "LATTICE", most):
-        found = affinity(q, k, layout, by="reference")
+    found = affinity(q, k, layout, by="reference", lattice=most)
     assert distance(found, written_out_by_reference(q, k, layout, most)) <= 1e-6
 
 
