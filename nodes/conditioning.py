@@ -136,8 +136,7 @@ class MusarConditioning(io.ComfyNode):
                     display_name="negative",
                     tooltip="The negative prompt with the same references, for CFG above 1 with models that "
                     "were trained so (FLUX.2's base models). With dynamic routing its parts of the picture "
-                    "see none of them: on Sprites of FLUX.2, identity 0.89 with three subjects, and 0.80 "
-                    "where they saw their owners.",
+                    "see none of them.",
                 ),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],

@@ -28,7 +28,9 @@ class Made:
 
 
 def publish(weights: dict[str, Tensor], file: Path, dtype: torch.dtype) -> Path:
-    save_file({n: t.to(dtype).contiguous() for n, t in weights.items()}, file)
+    """`dtype` is of what has a fraction: numbers of words would not survive it."""
+    as_kept = {n: t.to(dtype) if t.is_floating_point() else t for n, t in weights.items()}
+    save_file({n: t.contiguous() for n, t in as_kept.items()}, file)
     return file
 
 

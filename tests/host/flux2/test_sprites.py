@@ -13,8 +13,9 @@ from sprites.world.palette import picture
 from sprites.world.scene import pick_scene
 from studies.base_model.chat import new_text
 from studies.base_model.flux2_models import VAE, twice
+from studies.base_model.publish import publish
 from tools.comfy_server import ROOT
-from training.encoders.sprites_flux2 import SpritesFlux2Encoder
+from training.encoders.sprites_flux2 import TEXT, SpritesFlux2Encoder
 
 MODELS = ROOT / "demo" / "models"
 HOST = tuple(map(int, __version__.split(".")))
@@ -43,6 +44,23 @@ def test_the_host_reads_words_as_the_trainer_does(file, call, prompt):
     assert error < 2e-3, "ComfyUI keeps text encoders in half precision"
     shuffled = own[torch.randperm(len(own))]
     assert (context[0] - shuffled).norm() / own.norm() > 0.1
+
+
+def test_the_committed_file_knows_the_words_of_the_world(reader, files, call):
+    kept = SpritesFlux2Encoder(MODELS / "flux2")
+    assert kept.text.known.tolist() == reader.text.known.tolist()
+    (files.text_encoders / "kept.safetensors").write_bytes((MODELS / "flux2" / TEXT).read_bytes())
+    clip = call("MusarDemoTextEncoder", text_encoder="kept.safetensors")[0]
+    prompt = "a cat next to a robot on the beach"
+    ((context, _),) = clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
+    own, _ = kept.prompt(prompt)
+    assert (context[0] - own).norm() / own.norm() < 2e-3
+
+
+def test_numbers_of_words_are_published_as_they_are(tmp_path):
+    weights = {"known": torch.tensor([3, 151_668]), "words": torch.tensor([0.1])}
+    published = load_file(publish(weights, tmp_path / "file.safetensors", torch.float16))
+    assert published["known"].equal(weights["known"]) and published["words"].dtype == torch.float16
 
 
 def test_a_long_prompt_is_a_sentence(reader):
