@@ -1,8 +1,9 @@
 """The shipped graphs on the models of Sprites: what has to be swapped, all of it here.
 
 Files lie under the names that the graphs ask for. The encoders' loaders are others, since the stock ones
-load nothing small; sizes and steps are Sprites'; and as it knows no guidance, CFG with an empty negative
-takes its place. Our nodes, their settings, the prompts and the wiring stay as they are shipped.
+load nothing small, and FLUX.2's small VAE goes by a name of ComfyUI's; sizes and steps are Sprites'; and as
+it knows no guidance, CFG with an empty negative takes its place. Our nodes, their settings, the prompts and
+the wiring stay as they are shipped.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tools.comfy_server import ROOT
 
 from .anyms import FLUX as ADAPTED
 from .anyms import SDXL
+from .on_tiny import is_flux2
 
 STUDIES = ROOT / "studies"
 TRAINED = STUDIES / "training_free" / "results"
@@ -34,6 +36,15 @@ FILES = {  # as the graphs name them
     f"ipadapter/{ADAPTED.adapter}": MODELS / "anyms" / "sprites_adapter.safetensors",
     f"clip_vision/{ADAPTED.vision}": MODELS / "anyms" / "sprites_vision.safetensors",
     f"clip_vision/{SDXL.vision}": MODELS / "anyms" / "sprites_vision.safetensors",
+}
+FLUX2, FLUX2_TEXT, TAEF2 = "sprites_flux2.safetensors", "sprites_flux2_text.safetensors", "taef2"
+FLUX2_FILES = {
+    "diffusion_models": (FLUX2,),
+    "text_encoders": (FLUX2_TEXT,),
+    "vae_approx": (f"{TAEF2}_encoder.safetensors", f"{TAEF2}_decoder.safetensors"),
+}
+FILES |= {
+    f"{folder}/{name}": MODELS / "flux2" / name for folder, names in FLUX2_FILES.items() for name in names
 }
 KONTEXT = "diffusion_models/flux1-dev-kontext_fp8_scaled.safetensors"
 REFERENCE = 64  # pixels
@@ -67,12 +78,17 @@ def as_sprites(prompt: dict) -> dict:
     if any(node["class_type"] == "MusarDemoTextEncoder" for node in prompt.values()):
         return prompt
     count = sum(n["class_type"] == "MusarSubject" for n in prompt.values())
-    (encoder,) = (i for i, n in prompt.items() if n["class_type"] == "DualCLIPLoader")
+    flux2 = is_flux2(prompt)
+    (encoder,) = (i for i, n in prompt.items() if n["class_type"] in ("DualCLIPLoader", "CLIPLoader"))
     for node in prompt.values():
         inputs = node["inputs"]
         match node["class_type"]:
-            case "DualCLIPLoader":
-                name = inputs["clip_name2"]
+            case "UNETLoader" if flux2:
+                inputs["unet_name"] = FLUX2
+            case "VAELoader" if flux2:
+                inputs["vae_name"] = TAEF2
+            case "DualCLIPLoader" | "CLIPLoader":
+                name = FLUX2_TEXT if flux2 else inputs["clip_name2"]
                 node |= {"class_type": "MusarDemoTextEncoder", "inputs": {"text_encoder": name}}
                 node["_meta"] = {"title": "Text encoder of Sprites"}
             case "CLIPVisionLoader":
@@ -87,10 +103,14 @@ def as_sprites(prompt: dict) -> dict:
                     inputs |= {"canvas_width": canvas["width"], "canvas_height": canvas["height"]}
             case "MusarDualLora" if count > 3:  # a UNO that has seen pictures so wide
                 inputs |= {name: "wide_uno.safetensors" for name in ("subject_lora", "noise_lora")}
-            case "EmptySD3LatentImage":
+            case "EmptySD3LatentImage" | "EmptyFlux2LatentImage":
                 inputs |= {"width": SIDES[count], "height": 128}
             case "KSampler":
                 inputs |= {"steps": STEPS, "cfg": CFG}
+            case "CFGGuider":
+                inputs["cfg"] = CFG
+            case "Flux2Scheduler":
+                inputs |= {"steps": STEPS, "width": SIDES[count], "height": 128}
             case "ConditioningZeroOut":
                 node |= {"class_type": "CLIPTextEncode", "inputs": {"clip": [encoder, 0], "text": ""}}
     return prompt

@@ -1,6 +1,5 @@
-"""FLUX.2 has no small trained model yet: its graphs run on random weights of its shape, by the graphs' names.
-
-The pictures are noise, so none is kept; what runs is the graph, on FLUX.2's own network.
+"""The graphs of FLUX.2 on random weights of its shape, by the graphs' names: so are they tested as
+they are, with the files of FLUX.2. The pictures are noise, so none is kept.
 """
 
 from __future__ import annotations
@@ -40,3 +39,7 @@ def is_flux2(prompt: dict) -> bool:
 
 def is_sdxl(prompt: dict) -> bool:
     return any(node["class_type"] == "CheckpointLoaderSimple" for node in prompt.values())
+
+
+def is_cached(prompt: dict) -> bool:
+    return any(node["class_type"] == "FluxKVCache" for node in prompt.values())

@@ -16,9 +16,9 @@ MODELS = ("diffusion_models", "checkpoints", "loras", "ipadapter")  # what a gra
 HEAD = """# Gallery
 
 Made by `python -m gallery` from the graphs themselves, which are in ComfyUI's *Templates* under this pack's
-name. Each picture is what the graph draws with the models of [Sprites](sprites.md); of FLUX.2 it shows the
-references that the graph begins with. The last column says what a graph sets or has otherwise than the first
-of its table.
+name. Each picture is what the graph draws with the models of [Sprites](sprites.md); of SDXL and of the cached
+graph it shows the references that the graph begins with. The last column says what a graph sets or has
+otherwise than the first of its table.
 """
 ABOUT = {  # what each graph is for
     "two_subjects_uno": "Two subjects in one picture: the graph to begin with.",

@@ -1,7 +1,7 @@
 """A picture for each shipped graph: the graph itself, run on Sprites.
 
-Of FLUX.2 and SDXL there is no model of Sprites: a thumbnail shows the references that the graph begins with,
-SDXL's in their boxes, and says so.
+Of SDXL there is no model of Sprites, and Sprites of FLUX.2 was not trained for Flux KV Cache: these show
+the references that the graph begins with, SDXL's in their boxes, and say so.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tools.comfy_server import ComfyServer
 
 from .on_sprites import as_sprites
-from .on_tiny import is_flux2, is_sdxl
+from .on_tiny import is_cached, is_sdxl
 
 SIDE = 384  # pixels of a thumbnail, both ways
 PICTURE, MAP = "81", "91"
@@ -22,7 +22,7 @@ PICTURE, MAP = "81", "91"
 
 def draw_thumbnail(server: ComfyServer, prompt: dict) -> bytes:
     """A JPEG file of the picture; of the routing map where there is one; of all of a batch."""
-    if is_flux2(prompt):
+    if is_cached(prompt):
         drawn = _references(server, prompt)
     else:
         drawn = _in_boxes(server, prompt) if is_sdxl(prompt) else _pictures(server, prompt)
@@ -66,7 +66,7 @@ def _in_boxes(server: ComfyServer, prompt: dict) -> list[Image.Image]:
 
 
 def _references(server: ComfyServer, prompt: dict) -> list[Image.Image]:
-    """On a square, and what they are; without a result, which only FLUX.2's own weights could draw."""
+    """On a square, and what they are."""
     names = [node["inputs"]["image"] for node in prompt.values() if node["class_type"] == "LoadImage"]
     across = 1 + (len(names) > 1) + (len(names) > 4)
     head, rows = 44, -(-len(names) // across)

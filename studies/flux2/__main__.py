@@ -65,7 +65,7 @@ def learned(variant: Variant) -> Artist:
     """Trained first where its LoRA is not here."""
     if not variant.lora.exists():
         print(f"Training {variant.name} …")
-        learn(variant, RUNS)
+        learn(variant, RUNS, SETTINGS["short"])
     return variant.artist()
 
 

@@ -14,6 +14,7 @@ from musar_attention.lora import BRANCHES
 from tools.comfy_server import ROOT
 from training.encoders import new_encoder
 from training.network.dual_lora import EVERYONE
+from training.run.trainer import EachStep, Trainer
 from training.train import LORA, new_model, read_config, train
 
 from ..device import DEVICE
@@ -86,10 +87,25 @@ def variants(settings: Mapping, results: Path, runs: Path) -> list[Variant]:
     return [*first, *again]
 
 
-def learn(variant: Variant, runs: Path) -> None:
-    """Train it; a run that was cut off goes on."""
+def learn(variant: Variant, runs: Path, short: int | None = None) -> None:
+    """Train it; a run that was cut off goes on. `short`: tokens of T in every stage but the
+    last."""
     on_gpu = {"cpu": False, "compile": False}  # Sprites' shapes are many and small
     config = variant.config | {"encoder": variant.config["encoder"] | {"device": DEVICE.type}}
-    train(config | (on_gpu if DEVICE.type == "cuda" else {}), runs / variant.file)
+    each_step = shortening(short) if short else lambda trainer, loss: None
+    train(config | (on_gpu if DEVICE.type == "cuda" else {}), runs / variant.file, each_step)
     variant.weights.mkdir(parents=True, exist_ok=True)
     shutil.copy(runs / variant.file / LORA, variant.lora)
+
+
+def shortening(short: int) -> EachStep:
+    """From the second step on; what the encoder began with comes back for the last stage."""
+    whole: list[int] = []
+
+    def shorten(trainer: Trainer, loss: float) -> None:
+        encoder = trainer.examples.encoder
+        whole.append(encoder.length)
+        last = trainer.total - trainer.config["stages"][-1]["steps"]
+        encoder.length = short if trainer.step < last else whole[0]
+
+    return shorten

@@ -13,7 +13,7 @@ from sprites.judge import Request, judge, read_cells
 from tools.comfy_server import ROOT
 
 WORKFLOWS = ROOT / "workflows"
-OTHERS = ("klein", "klein_cached", "flux2_dev", "sdxl")  # of which Sprites has no model
+OTHERS = ("sdxl", "cached")  # for which Sprites has no model
 SOME = {"anyms_six_subjects_flux": 5}  # Sprites' base was trained with five at most, and draws no sixth
 PROMPTS = sorted(file.stem for file in (WORKFLOWS / "api").glob("*.json"))
 

@@ -46,10 +46,13 @@ class SpritesFlux2Encoder(KleinEncoder):
     def fingerprint(self) -> str:
         return hashlib.sha256((self.models / TEXT).read_bytes()).hexdigest()
 
+    def _read(self, text: str) -> Tensor:
+        return self._of_length(text, self.length)
+
     @lru_cache(1 << 10)  # noqa: B019 - one encoder a run
     @torch.no_grad()
-    def _read(self, text: str) -> Tensor:
-        ids, real = self.padded([text], self.length)
+    def _of_length(self, text: str, length: int) -> Tensor:
+        ids, real = self.padded([text], length)
         return self.text(ids.to(self.device), real.to(self.device))[0].cpu()
 
     def padded(self, texts: list[str], length: int) -> tuple[Tensor, Tensor]:
