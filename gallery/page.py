@@ -28,7 +28,7 @@ ABOUT = {  # what each graph is for
     "boxes_uno": "Boxes say where each subject may be.",
     "regions_uno": "Painted masks say where each subject may be.",
     "several_views_uno": "A subject that two pictures show.",
-    "routing_map_uno": "See who owned what, how strongly each phrase called, and what leaked.",
+    "routing_map_uno": "See who owned what, how strongly each subject called, and what leaked.",
     "image_to_image_uno": "Start from a picture of your own.",
     "refine_each_subject_uno": "Draw, then draw each subject's part anew with its reference alone.",
     "batch_of_four_uno": "Four pictures at once, each with owners of its own.",

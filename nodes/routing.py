@@ -1,4 +1,4 @@
-"""MUSAR Routing: patch a FLUX.1 model so that each part of the picture sees its own subject."""
+"""MUSAR Routing: patch a FLUX model so that each part of the picture sees its own subject."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class MusarRoutingPreview(io.ComfyNode):
             display_name="MUSAR Routing Preview",
             category="MUSAR",
             description="Draws what MUSAR Routing decided in the run that made these samples: which "
-            "subject owned each part of the picture, how strongly each phrase called, and what leaked.",
+            "subject owned each part of the picture, how strongly each subject called, and what leaked.",
             search_aliases=["routing map", "attention map", "owner map", "affinity"],
             inputs=[
                 io.Model.Input("model", tooltip="The model that the sampler used."),
@@ -36,8 +36,8 @@ class MusarRoutingPreview(io.ComfyNode):
                 ),
                 io.Image.Output(
                     display_name="affinity",
-                    tooltip="How strongly each subject's phrase called each part: a row for each "
-                    "subject, a column for each step.",
+                    tooltip="How strongly each subject's phrase, or reference (owners_by), called each "
+                    "part: a row for each subject, a column for each step.",
                 ),
                 io.Image.Output(
                     display_name="leak",

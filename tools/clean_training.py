@@ -52,7 +52,7 @@ def main() -> None:
         for line in others:
             run(line)
         found = sorted(p.name for p in (comfy / "models" / "loras").iterdir())
-        if found != ["flux_dual_lora.safetensors", "klein_dual_lora.safetensors"]:
+        if found != ["klein_dual_lora.safetensors", "musar_dual_lora.safetensors"]:
             raise SystemExit(f"ComfyUI's folder of LoRAs holds {found}, and should hold both.")
         print(f"{len(lines)} commands of {PAGE} ran as they are written.")
 

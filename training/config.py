@@ -139,10 +139,10 @@ def read_config(file: Path, changes: list[str]) -> dict:
     for change in changes:
         keys, equals, value = change.partition("=")
         *path, last = keys.split(".")
-        part = config
+        part, form = config, FORM
         for key in path:
-            part = part.get(key) if isinstance(part, dict) else None
-        optional = part is config and getattr(FORM.get(last), "optional", False)
+            part, form = (p.get(key) if isinstance(p, dict) else None for p in (part, form))
+        optional = isinstance(form, dict) and getattr(form.get(last), "optional", False)
         if not equals or not isinstance(part, dict) or not (last in part or optional):
             raise ValueError(f"--set {change}: the config has no {keys}. Write KEY=VALUE with a key it has.")
         part[last] = yaml.safe_load(value)

@@ -116,8 +116,10 @@ def said_in_queue(positions: str, preset: str) -> str:
     graph, node = _queued()
     if graph is None:
         return "unknown"
-    chosen = next((p for family in FAMILIES for p in family.presets if p.name == preset), None)
-    return str(warnings_of(surroundings(graph, node), chosen.positions if chosen else positions, chosen))
+    around = surroundings(graph, node)
+    chosen = [p for family in FAMILIES for p in family.presets if p.name == preset]  # of either model
+    told = [warnings_of(around, p.positions, p) for p in chosen]
+    return str(told or warnings_of(around, positions, None))
 
 
 def is_wired(output: int) -> bool:

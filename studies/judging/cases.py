@@ -81,7 +81,7 @@ def cases(
     alike: bool = False,
 ) -> list[Case]:
     """`same`: two of the subjects are of one kind. `busy`: references have backgrounds. No two references
-    share a colour, as long as there are colours enough: of more than six subjects, no two are in the same
+    share a colour, as long as there are colours to spare: of six subjects and more, no two are in the same
     two colours. `alike`: each shares just one with another."""
     rng, chosen = np.random.default_rng((count, same)), []
     wanted = related if alike else told_apart
@@ -96,7 +96,7 @@ def cases(
 
 def told_apart(subjects: Sequence[Placed]) -> bool:
     pairs = [frozenset((s.identity.first, s.identity.second)) for s in subjects]
-    if 2 * len(pairs) > SUBJECTS:
+    if 2 * len(pairs) >= SUBJECTS:  # chance takes minutes to give six all of them
         return len(set(pairs)) == len(pairs)
     return len(frozenset().union(*pairs)) == 2 * len(pairs)
 

@@ -59,6 +59,8 @@ def test_another_way_draws_another_picture(full, way):
 def test_a_cell_that_came_later_is_drawn_and_the_others_stay(full, monkeypatch, tmp_path):
     variant, asked_for = replace(study.musar(), results=tmp_path), []
     monkeypatch.setattr(type(variant), "artist", lambda self, gated: full)
+    for settings in ("judge", "beyond"):
+        monkeypatch.setitem(study.SETTINGS[settings], "prompts", 1)
 
     def drawn(artist, way, asked, seeds):
         asked_for.append(list(asked))

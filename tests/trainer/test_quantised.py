@@ -198,6 +198,16 @@ def test_an_older_config_may_be_set_to_it(tmp_path):
         read_config(tmp_path / "old.yaml", ["quantize=nf4"])
 
 
+def test_what_a_config_leaves_out_may_be_set():
+    file = ROOT / "training" / "configs" / "flux2_klein_4b.yaml"
+    config = read_config(file, ["variant.owners_by=reference", "variant.rule=centred", "wiring.places=1"])
+    check_config(config)
+    assert config["variant"]["owners_by"] == "reference" and config["wiring"]["places"] == 1
+    for wrong in ("variant.owner=reference", "wiring.places.more=1", "batch.size=2", "pixel.target=512"):
+        with pytest.raises(ValueError, match=f"the config has no {wrong.split('=')[0]}"):
+            read_config(file, [wrong])
+
+
 def test_a_missing_package_is_a_sentence_with_its_install_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchao.quantization", None)
     base = network("klein", num_layers=1, num_single_layers=1)

@@ -52,6 +52,9 @@ FLUX2 = Family(
     unusable_methods={},
     blocks=BLOCKS,
     streams=STREAMS,
-    presets=(Preset(NAME, "index", static=False, owners_by="reference"),),
+    presets=(
+        Preset(NAME, "index", static=False, owners_by="reference"),
+        Preset("MUSAR", "index", static=True, dual=True),
+    ),
     check_lora=check_lora,
 )

@@ -50,8 +50,16 @@ def test_its_preset(flux, route, sample, condition):
     assert torch.equal(sample(route(flux, True, settings=FOLLOWS), preset), by_hand)
     by_phrase = route(flux, False, **plain)
     assert not torch.equal(sample(by_phrase, condition(PROMPT, *names, positions="index")), by_hand)
-    with pytest.raises(ValueError, match="preset is 'UNO', which FLUX.2 does not have. Choose FLUX.2"):
+    with pytest.raises(ValueError, match="preset is 'UNO', which FLUX.2 does not have. Choose FLUX.2, MUSAR"):
         condition(PROMPT, "dog", preset="UNO")
+
+
+def test_the_preset_of_a_dual_lora(flux, route, sample, condition):
+    """As training/configs/flux2_klein_4b.yaml trains one."""
+    names = ("dog", "robot")
+    by_hand = sample(route(flux, True, evidence="centred"), condition(PROMPT, *names, positions="index"))
+    preset = condition(PROMPT, *names, positions="column", preset="MUSAR")
+    assert torch.equal(sample(route(flux, False, settings=FOLLOWS), preset), by_hand)
 
 
 def test_presets_of_saved_graphs_keep_their_names_and_order(pack):
