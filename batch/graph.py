@@ -61,6 +61,13 @@ def read_graph(file: Path) -> dict:
         isinstance(n, dict) and "class_type" in n and "inputs" in n for n in prompt.values()
     ):
         raise Wrong(f"--graph {file} is no API prompt. Use Export (API) in ComfyUI's menu.")
+    for number, node in prompt.items():
+        for name, value in node["inputs"].items():
+            if isinstance(value, list) and len(value) == 2 and value[0] not in prompt:
+                raise Wrong(
+                    f"--graph {file}: {name} of node {number} ({node['class_type']}) comes from node "
+                    f"{value[0]}, and there is none. Mend it on the canvas and use Export (API) again."
+                )
     return prompt
 
 

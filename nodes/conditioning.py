@@ -65,9 +65,9 @@ class MusarConditioning(io.ComfyNode):
                     "positions",
                     options=list(POSITIONS),
                     default="diagonal",
-                    tooltip="Where references lie for the model: diagonal for MUSAR and UNO "
-                    "weights, index for Kontext and FLUX.2, column for OminiControl-style weights. A preset "
-                    "decides instead.",
+                    tooltip="Where references lie for the model: on FLUX.1 diagonal for MUSAR and UNO "
+                    "weights, index for Kontext, column for OminiControl-style weights; on FLUX.2 index. A "
+                    "preset decides instead.",
                 ),
                 io.Float.Input(
                     "guidance",

@@ -142,9 +142,12 @@ def read_config(file: Path, changes: list[str]) -> dict:
         part, form = config, FORM
         for key in path:
             part, form = (p.get(key) if isinstance(p, dict) else None for p in (part, form))
+        form = AHEAD if path == ["encoder"] else form
         optional = isinstance(form, dict) and getattr(form.get(last), "optional", False)
         if not equals or not isinstance(part, dict) or not (last in part or optional):
-            raise ValueError(f"--set {change}: the config has no {keys}. Write KEY=VALUE with a key it has.")
+            raise ValueError(
+                f"--set {change}: the config has no {keys}. Write KEY=VALUE with a key it has or may have."
+            )
         part[last] = yaml.safe_load(value)
     return config
 

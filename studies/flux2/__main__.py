@@ -118,7 +118,11 @@ def write_report() -> None:
         if variant.scores.exists():
             steps = sum(stage["steps"] for stage in variant.config["stages"])
             batch = variant.config["batch"]
-            lines += ["", f"A dual LoRA trained on it, *{variant.name}*: {steps:,} steps of {batch}."]
+            lines += [
+                "",
+                f"A dual LoRA trained on it, *{variant.name}*: {steps:,} steps of {batch}, with "
+                f"{SETTINGS['short']} tokens of T in every stage but the last.",
+            ]
             lines += ["", *table(json.loads(variant.scores.read_text()), cells)]
     write_section(ROOT / "docs" / "results.md", "FLUX.2: routing without training for it", COMMAND, lines)
 

@@ -88,8 +88,10 @@ def variants(settings: Mapping, results: Path, runs: Path) -> list[Variant]:
 
 
 def learn(variant: Variant, runs: Path, short: int | None = None) -> None:
-    """Train it; a run that was cut off goes on. `short`: tokens of T in every stage but the
-    last."""
+    """Train it; a run that was cut off goes on. `short`: tokens of T in every stage but the last; such a run
+    begins anew, since what waits for a batch there does not tell its own length of T."""
+    if short:
+        shutil.rmtree(runs / variant.file, ignore_errors=True)
     on_gpu = {"cpu": False, "compile": False}  # Sprites' shapes are many and small
     config = variant.config | {"encoder": variant.config["encoder"] | {"device": DEVICE.type}}
     each_step = shortening(short) if short else lambda trainer, loss: None

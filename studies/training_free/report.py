@@ -63,7 +63,7 @@ def beyond(variants: Sequence[Variant], settings: Mapping) -> list[str]:
                 scores[f"{variant.name}: {way}"] = found[way]
     if not scores:
         return []
-    text = f"{settings['prompts']} prompts a cell. From seven on some looks share a colour."
+    text = f"{settings['prompts']} prompts a cell. From six on some looks share a colour."
     return ["", "### More subjects", "", text, "", *table(scores, cells)]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from batch.graph import bind
+from batch.graph import bind, read_graph
 from batch.journal import Journal
 from batch.server import Gone, OneOf, Remote
 from batch.table import Wrong, columns_of, open_table
@@ -212,6 +212,23 @@ def test_columns_that_fit_nothing_are_named():
         assert says in str(wrong.value)
     both = bind(graph, ["c"], {"c": ["1/color", "3/color"]}).fill({"c": 5})
     assert both["1"]["inputs"]["color"] == both["3"]["inputs"]["color"] == 5
+
+
+def test_graphs_that_are_none(tmp_path):
+    gone = plain()
+    del gone["1"]
+    file = tmp_path / "graph.json"
+    for text, says in [
+        ("{", "is no JSON"),
+        ('{"nodes": []}', "as the canvas saves it"),
+        ("[1]", "is no API prompt"),
+        (json.dumps(gone), r"images of node 2 \(SaveImage\) comes from node 1, and there is none"),
+    ]:
+        file.write_text(text)
+        with pytest.raises(Wrong, match=says):
+            read_graph(file)
+    file.write_text(json.dumps(plain()))
+    assert read_graph(file) == plain()
 
 
 def test_three_kinds_of_tables(written, tmp_path):

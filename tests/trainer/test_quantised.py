@@ -202,8 +202,16 @@ def test_what_a_config_leaves_out_may_be_set():
     file = ROOT / "training" / "configs" / "flux2_klein_4b.yaml"
     config = read_config(file, ["variant.owners_by=reference", "variant.rule=centred", "wiring.places=1"])
     check_config(config)
+    sprites = ROOT / "training" / "configs" / "sprites.yaml"
+    assert read_config(sprites, ["encoder.ahead=300"])["encoder"]["ahead"] == 300
     assert config["variant"]["owners_by"] == "reference" and config["wiring"]["places"] == 1
-    for wrong in ("variant.owner=reference", "wiring.places.more=1", "batch.size=2", "pixel.target=512"):
+    for wrong in (
+        "variant.owner=reference",
+        "encoder.behind=300",
+        "wiring.places.more=1",
+        "batch.size=2",
+        "pixel.target=512",
+    ):
         with pytest.raises(ValueError, match=f"the config has no {wrong.split('=')[0]}"):
             read_config(file, [wrong])
 

@@ -55,7 +55,7 @@ def test_its_preset(flux, route, sample, condition):
 
 
 def test_the_preset_of_a_dual_lora(flux, route, sample, condition):
-    """As training/configs/flux2_klein_4b.yaml trains one."""
+    """As training/configs/flux2_klein_4b.yaml trains one, but for evidence, which presets have centred."""
     names = ("dog", "robot")
     by_hand = sample(route(flux, True, evidence="centred"), condition(PROMPT, *names, positions="index"))
     preset = condition(PROMPT, *names, positions="column", preset="MUSAR")
