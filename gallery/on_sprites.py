@@ -38,13 +38,11 @@ FILES = {  # as the graphs name them
     f"clip_vision/{SDXL.vision}": MODELS / "anyms" / "sprites_vision.safetensors",
 }
 FLUX2, FLUX2_TEXT, TAEF2 = "sprites_flux2.safetensors", "sprites_flux2_text.safetensors", "taef2"
-FLUX2_FILES = {
-    "diffusion_models": (FLUX2,),
-    "text_encoders": (FLUX2_TEXT,),
-    "vae_approx": (f"{TAEF2}_encoder.safetensors", f"{TAEF2}_decoder.safetensors"),
-}
 FILES |= {
-    f"{folder}/{name}": MODELS / "flux2" / name for folder, names in FLUX2_FILES.items() for name in names
+    f"diffusion_models/{FLUX2}": MODELS / "flux2" / FLUX2,
+    f"text_encoders/{FLUX2_TEXT}": MODELS / "flux2" / FLUX2_TEXT,
+    f"vae_approx/{TAEF2}_encoder.safetensors": MODELS / "flux2" / f"{TAEF2}_encoder.safetensors",
+    f"vae_approx/{TAEF2}_decoder.safetensors": MODELS / "flux2" / f"{TAEF2}_decoder.safetensors",
 }
 KONTEXT = "diffusion_models/flux1-dev-kontext_fp8_scaled.safetensors"
 REFERENCE = 64  # pixels

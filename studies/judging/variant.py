@@ -94,20 +94,21 @@ def learn(variant: Variant, runs: Path, short: int | None = None) -> None:
         shutil.rmtree(runs / variant.file, ignore_errors=True)
     on_gpu = {"cpu": False, "compile": False}  # Sprites' shapes are many and small
     config = variant.config | {"encoder": variant.config["encoder"] | {"device": DEVICE.type}}
-    each_step = shortening(short) if short else lambda trainer, loss: None
-    train(config | (on_gpu if DEVICE.type == "cuda" else {}), runs / variant.file, each_step)
+    each_step = [shortening(short)] if short else []
+    train(config | (on_gpu if DEVICE.type == "cuda" else {}), runs / variant.file, *each_step)
     variant.weights.mkdir(parents=True, exist_ok=True)
     shutil.copy(runs / variant.file / LORA, variant.lora)
 
 
 def shortening(short: int) -> EachStep:
     """From the second step on; what the encoder began with comes back for the last stage."""
-    whole: list[int] = []
+    whole = 0
 
     def shorten(trainer: Trainer, loss: float) -> None:
+        nonlocal whole
         encoder = trainer.examples.encoder
-        whole.append(encoder.length)
+        whole = whole or encoder.length
         last = trainer.total - trainer.config["stages"][-1]["steps"]
-        encoder.length = short if trainer.step < last else whole[0]
+        encoder.length = short if trainer.step < last else whole
 
     return shorten

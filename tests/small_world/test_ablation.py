@@ -1,5 +1,7 @@
 """What the ablation asks for, and how scores become a table."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from sprites.world.identity import held_out
 from studies.judging.cases import CELLS, cases, name_of
 from studies.judging.score import figures
 from studies.judging.table import SHOWN, bootstrap, differences, interval, table
+from studies.judging.variant import shortening
 from training.data.words import letters
 
 
@@ -66,3 +69,14 @@ def test_the_table_has_a_row_a_cell_and_variant():
     assert len(lines) == 2 + 2 * len(CELLS) and lines[2].startswith("| 1 | full | ")
     (row,) = differences(made)[4:]
     assert row == "| other | " + " | ".join(["+0.100 (+0.100 to +0.100)"] * len(SHOWN)) + " |"
+
+
+def test_a_short_t_is_whole_again_for_the_last_stage():
+    encoder = SimpleNamespace(length=512)
+    stages = [{"steps": 2}, {"steps": 2}, {"steps": 3}]
+    trainer = SimpleNamespace(config={"stages": stages}, total=7, examples=SimpleNamespace(encoder=encoder))
+    each_step, lengths = shortening(48), [encoder.length]
+    for trainer.step in range(1, 7):  # what is called behind a step sets the next one's
+        each_step(trainer, 0.0)
+        lengths.append(encoder.length)
+    assert lengths == [512, 48, 48, 48, 512, 512, 512]
