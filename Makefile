@@ -31,7 +31,7 @@ PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
 .PHONY: help host demo test lint test-hosts $(TIERS:%=test-%) bench-attention bench-cached bench-lora bench-record \
   sprites-train sprites-judge diptych-preview train-tools batch-tools train-estimate full-size ablation \
-  training-free anyms anyms-train anyms-sdxl anyms-ipadapter flux2 views crowd times clean-training workflows try-sprites package comfy-cli emblem locales screenshots thousand bench-batch musar-gen
+  training-free anyms anyms-train anyms-sdxl anyms-ipadapter flux2 views crowd depth times clean-training workflows try-sprites package comfy-cli emblem locales screenshots thousand bench-batch musar-gen
 
 help:
 	@echo "make demo             pictures of Sprites through a real ComfyUI, into output/"
@@ -59,6 +59,7 @@ help:
 	@echo "make flux2            route Sprites of FLUX.2, every way, into docs/results.md"
 	@echo "make views            subjects with one view and with two, into docs/results.md"
 	@echo "make crowd            train and judge in the less kind world, into docs/results.md"
+	@echo "make depth            train a base with more blocks and a UNO on it, every way of finding owners, likewise"
 	@echo "make thousand         1,000 rows of Sprites by hand and as batches, into docs/batch.md (ROWS=…)"
 	@echo "make bench-batch      100,000 rows of a stub, and everything killed that can be, into docs/batch.md"
 	@echo "make musar-gen        a set like MUSAR-Gen, drawn by Sprites and filtered by its judge (ROWS=…)"
@@ -160,9 +161,13 @@ ablation: train-tools
 
 flux2: train-tools
 	@"$(PY)" -m studies.flux2
+	@"$(PY)" -m studies.flux2.cached
 
 crowd: train-tools
 	@"$(PY)" -m studies.crowd
+
+depth: train-tools
+	@"$(PY)" -m studies.depth
 
 views: host
 	@"$(PY)" -m studies.views

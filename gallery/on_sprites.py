@@ -17,6 +17,8 @@ from torch import Tensor
 from demo.painter import CFG, FLUX, MODELS, STEPS, TEXT, VAE
 from demo.references import write_references
 from demo.run import link_models
+from sprites.world.palette import CELL
+from sprites.world.scene import columns_for
 from tools.comfy_server import ROOT
 
 from .anyms import FLUX as ADAPTED
@@ -46,7 +48,7 @@ FILES |= {
 }
 KONTEXT = "diffusion_models/flux1-dev-kontext_fp8_scaled.safetensors"
 REFERENCE = 64  # pixels
-SIDES = {1: 128, 2: 128, 3: 176, 5: 272, 6: 320}  # of a picture with so many subjects, across; it is 128 high
+SIDES = {n: CELL * columns_for(max(n, 2)) for n in range(1, 7)}  # across, with so many subjects; 128 high
 
 
 def with_sprites(base: Path) -> Path:

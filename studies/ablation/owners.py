@@ -37,10 +37,10 @@ def table(artist: Artist, cases: Sequence[Case]) -> list[str]:
 def right(artist: Artist, number: int, case: Case, accumulate: bool) -> np.ndarray:
     """times × layers: the share of the subjects' tokens with the right owner, in the true picture."""
     model, truth = artist.model, owners_of(case)
-    batch = collate([encode_example(case.example, artist.encoder)])
+    batch = collate([encode_example(case.example, artist.encoder, artist.condition_prompts)])
     picture = pack(latents_of([case.scene.cells()]))
     noise = noise_of(number, 0, picture.shape[1:])[None]
-    before, model.variant = model.variant, replace(model.variant, accumulate=accumulate)
+    before, model.variant = model.variant, replace(model.variant, dynamic=True, accumulate=accumulate)
     shares = []
     for time in TIMES:
         model(batch, (1 - time) * picture + time * noise, torch.tensor([time]))

@@ -13,6 +13,7 @@ from sprites.text_encoder import WIDTH, TextEncoder
 from tools.comfy_server import ROOT
 from training.network.sequence import grid_ids
 
+from .deepen import spread
 from .flux_data import Batch, batch
 from .loop import Losses, Run
 from .tutor import Tutor
@@ -38,7 +39,7 @@ def new_flux(settings: dict) -> FluxTransformer2DModel:
             nn.init.zeros_(parameter)
     nn.init.zeros_(flux.proj_out.weight)
     if settings.get("start"):
-        flux.load_state_dict({n: t.float() for n, t in load_file(ROOT / settings["start"]).items()})
+        flux.load_state_dict(spread(load_file(ROOT / settings["start"]), flux.state_dict()))
     silent = flux.time_text_embed.guidance_embedder.linear_2
     for parameter in silent.parameters():
         nn.init.zeros_(parameter)

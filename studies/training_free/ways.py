@@ -45,7 +45,8 @@ class Way:
     clause: bool = False  # a phrase goes on until the next subject's: what comes behind it has read it
     gated: bool = False  # the LoRA leaves the prompt's tokens alone
     negative: str = WORDS  # it has no references; or it has, and they are seen by its parts as this says
-    bias: float = 0.0  # added to one subject's affinity in every layer but the one that tells them apart
+    bias: float = 0.0  # added to one subject's affinity in every layer but the clear one
+    clear: int = 1  # the layer that tells subjects apart: docs/results.md, "Who owns what"
 
     def placed(self, trained: int) -> Way:
         """With the number of places that the model was trained with, where that is asked for."""
@@ -127,7 +128,7 @@ class BentRoutes(Routes):
         if way.signal in (SEEN, BOTH):
             parts.append(seen_affinity(q, k, self.layout))
         total = sum(parts)
-        if way.bias and place != CLEAR:
+        if way.bias and place != way.clear:
             total = total.clone()
             total[..., place % self.layout.count] += way.bias * total.amax()
         return total
@@ -152,9 +153,6 @@ def inside(batch: Sequence[Case]) -> Tensor:
     """bool [B,n,c]."""
     tokens = [(case.scene.rows // PATCH, case.scene.columns // PATCH) for case in batch]
     return torch.cat([inside_boxes(case.boxes, size) for case, size in zip(batch, tokens)])
-
-
-CLEAR = 1  # the layer of Sprites' base that tells subjects apart: docs/results.md, "Who owns what"
 
 
 def seen_affinity(q: Tensor, k: Tensor, layout: TokenLayout) -> Tensor:

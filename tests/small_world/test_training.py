@@ -12,7 +12,8 @@ import yaml
 from safetensors.torch import load_file
 
 from studies.base_model.__main__ import SETTINGS, read_settings
-from studies.base_model.flux import train_flux
+from studies.base_model.deepen import spread
+from studies.base_model.flux import new_flux, train_flux, velocity
 from studies.base_model.flux_data import batch, latents_of
 from studies.base_model.vae import train_vae
 from tools.comfy_server import ROOT
@@ -120,3 +121,15 @@ def test_smoke_trains_everything_and_the_losses_fall():
     folder = ROOT / ".run" / "sprites-smoke"
     for name in ("text", "vae", "flux"):
         assert load_file(folder / f"sprites_{name}.safetensors")
+
+
+def test_a_deeper_network_begins_as_the_one_it_was_made_from(settings, encode):
+    first = batch(settings["flux"], encode, 0)
+    whole = yaml.safe_load((ROOT / "studies" / "depth" / "depth.yaml").read_text())["base"]
+    shallow = whole | {"double_blocks": 2, "single_blocks": 4}
+    with torch.no_grad():
+        told = [velocity(new_flux(s), first.latent, first.time, first) for s in (shallow, whole)]
+    assert whole["single_blocks"] > 4 and torch.allclose(*told, atol=1e-5)
+    names = set(load_file(ROOT / whole["start"]))
+    moved = spread(load_file(ROOT / whole["start"]), new_flux(whole | {"start": None}).state_dict())
+    assert names < moved.keys() and moved["single_transformer_blocks.9.norm.linear.weight"].any()
