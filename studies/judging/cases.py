@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -27,6 +27,10 @@ class Case:
     scene: Scene
     busy: bool = field(default=False, kw_only=True)  # references at other places than the scene's
     another_in_phrase: bool = field(default=False, kw_only=True)
+    order: tuple[int, ...] = field(default=(), kw_only=True)  # of the references; none: the prompt's
+
+    def ordered(self, things: Sequence) -> list:
+        return [things[k] for k in self.order or range(len(things))]
 
     @property
     def example(self) -> Example:
@@ -35,7 +39,7 @@ class Case:
             Reference(picture(self._shown(k)), name, *self._phrase(k, name))
             for k, name in enumerate(names(kinds))
         )
-        return Example(self.words, references, self.empty)
+        return Example(self.words, tuple(self.ordered(references)), self.empty)
 
     def _phrase(self, k: int, name: str) -> tuple[str, int]:
         """The phrase, and which of its occurrences in the prompt."""
@@ -60,7 +64,8 @@ class Case:
         """Where the scene has its subjects, in the references' order."""
         width, height = self.scene.columns, self.scene.rows
         corners = [(s.column, s.row, s.column + SIDE, s.row + SIDE) for s in self.scene.subjects]
-        return [Box(x / width, y / height, r / width, b / height) for x, y, r, b in corners]
+        boxes = [Box(x / width, y / height, r / width, b / height) for x, y, r, b in corners]
+        return self.ordered(boxes)
 
     @property
     def request(self) -> Request:
@@ -79,6 +84,8 @@ def cases(
     busy: bool = False,
     another_in_phrase: bool = False,
     alike: bool = False,
+    opening: str = "",
+    shuffled: bool = False,
 ) -> list[Case]:
     """`same`: two of the subjects are of one kind. `busy`: references have backgrounds. No two references
     share a colour, as long as there are colours to spare: of six subjects and more, no two are in the same
@@ -90,8 +97,16 @@ def cases(
         subjects = place_subjects(rng, pick_kinds(rng, count, float(same)), slots, held=True)
         scene = Scene(list(PLACES)[rng.integers(len(PLACES))], subjects, columns_for(slots))
         if held_out_prompt(scene) and wanted(subjects):
-            chosen.append(Case(caption(rng, scene), scene, busy=busy, another_in_phrase=another_in_phrase))
+            order = another_order(len(chosen), count) if shuffled else ()
+            case = Case(opening + caption(rng, scene), scene, busy=busy, order=order)
+            chosen.append(replace(case, another_in_phrase=another_in_phrase))
     return chosen
+
+
+def another_order(number: int, count: int) -> tuple[int, ...]:
+    """By chance, but not the same; of one there is no other."""
+    order = tuple(np.random.default_rng((number, count, 78)).permutation(count).tolist())
+    return order if order != tuple(range(count)) else order[::-1]
 
 
 def told_apart(subjects: Sequence[Placed]) -> bool:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from musar_attention import Box
 from sprites.judge import Request
 from sprites.world.captions import held_out_prompt
 from sprites.world.crowd import Told, crowd, tell
@@ -20,7 +19,6 @@ from .cases import Case, told_apart
 @dataclass(frozen=True)
 class CrowdCase(Case):
     told: Told
-    order: tuple[int, ...]  # of the references; the prompt's is 0, 1, 2 …
 
     @property
     def example(self) -> Example:
@@ -34,11 +32,7 @@ class CrowdCase(Case):
             )
             for k, s in enumerate(self.scene.subjects)
         ]
-        return Example(self.words, tuple(references[k] for k in self.order), self.empty)
-
-    @property
-    def boxes(self) -> list[Box]:
-        return [super(CrowdCase, self).boxes[k] for k in self.order]
+        return Example(self.words, tuple(self.ordered(references)), self.empty)
 
     @property
     def request(self) -> Request:
@@ -57,5 +51,5 @@ def crowd_cases(
             order = tuple(rng.permutation(count).tolist())
             if shuffled and order == tuple(range(count)) and count > 1:
                 order = order[::-1]
-            chosen.append(CrowdCase(told.words, scene, told, order if shuffled else tuple(range(count))))
+            chosen.append(CrowdCase(told.words, scene, told, order=order if shuffled else ()))
     return chosen

@@ -90,12 +90,15 @@ def judge(variant: Variant, ways: list[str]) -> None:
 
 def asked_of(variant: Variant, way: str) -> dict[str, list[Case]]:
     """Prompts of each cell."""
-    judge, beyond = SETTINGS["judge"], SETTINGS["beyond"]
+    judge, beyond, freer = (SETTINGS[group] for group in ("judge", "beyond", "freer"))
     kind = "trial_" if way in SETTINGS["trials"] else ""
     asked = [(cell, judge[f"{kind}prompts"]) for cell in judge[f"{kind}cells"]]
     if way in beyond["ways"].get(variant.name, ()):
         asked += [(cell, beyond["prompts"]) for cell in beyond["cells"]]
-    return {name_of(*cell): cases(*cell, prompts, WAYS[way].busy) for cell, prompts in asked}
+    every = {name_of(*cell): cases(*cell, prompts, WAYS[way].busy) for cell, prompts in asked}
+    if way in freer["ways"].get(variant.name, ()):
+        every |= {name: cases(prompts=judge["prompts"], **cell) for name, cell in freer["cells"].items()}
+    return every
 
 
 if __name__ == "__main__":

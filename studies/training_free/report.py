@@ -43,7 +43,12 @@ def write_report(judged: Sequence[Variant], settings: Mapping, ways: Mapping[str
     ]
     for variant in variants:
         lines += ["", f"### {variant.name}", "", *table(scores_of(variant), names)]
-    lines += beyond(variants, settings["beyond"])
+    more, freer = settings["beyond"], settings["freer"]
+    cells = [name_of(*cell) for cell in more["cells"]]
+    text = f"{more['prompts']} prompts a cell. From six on some looks share a colour."
+    lines += beyond(variants, "More subjects", text, more["ways"], cells)
+    text = "Prompts that begin as none in training, and references in another order than the words."
+    lines += beyond(variants, "Other words", text, freer["ways"], list(freer["cells"]))
     repeated = [v for v in judged if v.repeats]
     if repeated:
         lines += ["", "### From other seeds", "", "Mean identity of each run.", ""]
@@ -53,18 +58,21 @@ def write_report(judged: Sequence[Variant], settings: Mapping, ways: Mapping[str
     sheet([v for v in variants if set(shown) <= set(scores_of(v))], judge, shown)
 
 
-def beyond(variants: Sequence[Variant], settings: Mapping) -> list[str]:
+def beyond(
+    variants: Sequence[Variant],
+    title: str,
+    text: str,
+    ways: Mapping[str, Sequence[str]],
+    cells: Sequence[str],
+) -> list[str]:
     """A table of all models, of what is judged so far."""
-    cells, scores = [name_of(*cell) for cell in settings["cells"]], {}
+    scores = {}
     for variant in variants:
         found = scores_of(variant)
-        for way in settings["ways"].get(variant.name, ()):
+        for way in ways.get(variant.name, ()):
             if cells[0] in found.get(way, {}):
                 scores[f"{variant.name}: {way}"] = found[way]
-    if not scores:
-        return []
-    text = f"{settings['prompts']} prompts a cell. From six on some looks share a colour."
-    return ["", "### More subjects", "", text, "", *table(scores, cells)]
+    return ["", f"### {title}", "", text, "", *table(scores, cells)] if scores else []
 
 
 def table(scores: Scores, cells: Sequence[str]) -> list[str]:

@@ -69,17 +69,19 @@ def test_a_cell_that_came_later_is_drawn_and_the_others_stay(full, monkeypatch, 
     monkeypatch.setattr(study, "drawn", drawn)
     study.judge(variant, ["as trained", "as trained, boxes"])
     cells = ["1", "2", "3", "4", "5", "2, two of a kind"]
-    assert asked_for == [[*cells, "6", "7", "8"], cells]
+    freer = ["2, a photo of", "3, a photo of", "3, in another order"]
+    assert asked_for == [[*cells, "6", "7", "8", *freer], cells]
     scores = json.loads(variant.scores.read_text())
     kept = {"5": {"identity": [0.5]}} | {c: scores["as trained"][c] for c in cells[:4]}
     variant.scores.write_text(json.dumps(scores | {"as trained": kept}))
     study.judge(variant, ["as trained", "as trained, boxes"])
-    assert asked_for[2:] == [["2, two of a kind", "6", "7", "8"]]
+    assert asked_for[2:] == [["2, two of a kind", "6", "7", "8", *freer]]
     assert json.loads(variant.scores.read_text())["as trained"]["5"] == {"identity": [0.5]}
 
 
 def test_boxes_are_where_the_true_picture_has_each_reference():
-    for case in (cases(3, False, 1)[0], crowd_cases(3, 1, shuffled=True)[0]):
+    shuffled = [cases(3, False, 1, shuffled=True)[0], crowd_cases(3, 1, shuffled=True)[0]]
+    for case in (cases(3, False, 1)[0], *shuffled):
         (allowed,) = inside([case])
         rows, columns = case.scene.rows // 2, case.scene.columns // 2
         for k, reference in enumerate(case.example.references):
@@ -87,6 +89,17 @@ def test_boxes_are_where_the_true_picture_has_each_reference():
             (subject,) = (s for s in case.scene.subjects if (s.row // 2, s.column // 2) == (row, column))
             assert subject.kind in reference.phrase
             assert allowed[:, k].sum() == 9
+
+
+def test_other_words_are_of_the_same_scenes():
+    usual, told, shuffled = (
+        cases(3, False, 5, **more) for more in ({}, {"opening": "a photo of "}, {"shuffled": True})
+    )
+    for before, opened, mixed in zip(usual, told, shuffled):
+        assert opened.words == f"a photo of {before.words}" and mixed.words == before.words
+        assert opened.scene == mixed.scene == before.scene
+        names, others = ([r.phrase for r in case.example.references] for case in (before, mixed))
+        assert sorted(names) == sorted(others) and names != others
 
 
 def test_seen_affinity_is_the_attention_that_references_get():
