@@ -77,6 +77,11 @@ def own_settings(args: argparse.Namespace) -> dict:
     given = args.comfy_arguments
     if given is None:
         given = "" if shutil.which("nvidia-smi") or sys.platform == "darwin" else "--cpu"
+    if args.base and not (args.base / "custom_nodes").is_dir():
+        raise Wrong(
+            f"--base is {args.base}, and there is no custom_nodes in it, without which ComfyUI does not "
+            "start. Give the folder that has models, input and custom_nodes."
+        )
     return {"base": args.base, "comfy": comfy, "python": python, "arguments": tuple(shlex.split(given))}
 
 

@@ -53,18 +53,16 @@ def read_samples(table: Path, all_views: bool = False, masks: bool = False) -> l
             )
         references = tuple(_views(_find(table, row[c]), all_views) for c in columns)
         masked = tuple(str(_find(table, row[f"mask_{c[10:]}"])) for c in columns) if masks else ()
-        for file in files:
-            samples.append(
-                Sample(str(_find(table, file)), row["prompt"], references, masked, row.get("seed"))
-            )
-        missing += [
-            (number, f)
-            for f in (samples[-1].file, *masked, *(f for views in references for f in views))
-            if not Path(f).is_file()
-        ]
+        drawn = [str(_find(table, file)) for file in files]
+        samples += [Sample(file, row["prompt"], references, masked, row.get("seed")) for file in drawn]
+        named = (*drawn, *masked, *(f for views in references for f in views))
+        missing += [(number, f) for f in named if not Path(f).is_file()]
     if missing:
         told = ", ".join(f"row {row}: {file}" for row, file in missing[:10])
-        raise Unusable(f"{len(missing)} pictures of {table} are not there: {told}.")
+        raise Unusable(
+            f"{len(missing)} pictures of {table} are not there: {told}. Names count from where you are or "
+            "from the table's folder: start where the pictures lie, or give whole paths."
+        )
     if not samples:
         raise Unusable(f"{table} has no picture that was drawn.")
     return samples

@@ -58,6 +58,11 @@ def test_killed_and_gone_on_with(server, written, tmp_path):
     assert "40 rows can be drawn, 0 are not" in finished(start(*arguments))
 
 
+def test_a_base_without_packs_is_told(written, tmp_path):
+    process = start(*written(COLOURS[:1]), "--base", str(tmp_path))
+    assert "there is no custom_nodes in it" in process.communicate()[0] and process.returncode == 1
+
+
 def test_other_rows_and_other_graphs_are_told(server, written, tmp_path):
     finished(start(*written(COLOURS[:4]), "--server", server.address))
     finished(start(*written(COLOURS), "--server", server.address))  # a row more at the end

@@ -108,6 +108,14 @@ def test_masks_cut_references_out(folders, tmp_path, samples):
     assert one == pytest.approx(two, abs=1e-6) and abs(one - whole) > 1e-4
 
 
+def test_every_picture_that_is_not_there_is_told(tmp_path):
+    row = {"files": ["one.png", "two.png"], "prompt": "a cat", "reference_1": "cat.png"}
+    Image.new("RGB", (8, 8)).save(tmp_path / "two.png")
+    (tmp_path / "table.jsonl").write_text(json.dumps(row))
+    with pytest.raises(Unusable, match="2 pictures of .* are not there: .*one.png, .*cat.png.* start where"):
+        read_samples(tmp_path / "table.jsonl")
+
+
 def test_folders_that_are_none_of_it(folders, tmp_path):
     for make, folder, says in [
         (Dino, folders / "clip", "kind 'clip'; it should be vit or dinov2"),
