@@ -27,6 +27,7 @@ class Base:
     encoder: str = ""  # FLUX.2's text encoder; FLUX.1 has CLIP-L and T5
     cfg: float = 1.0  # above 1 with a negative that carries the references
     cached: bool = False  # the model was trained for Flux KV Cache
+    many: bool = False  # owners by attention
 
 
 UNO = Base(
@@ -109,6 +110,8 @@ KLEIN_BASE = replace(
 )
 KLEIN_CACHED = replace(
     KLEIN,
+    preset="FLUX.2, four or more",
+    many=True,
     model="flux-2-klein-9b-kv-fp8.safetensors",
     encoder="qwen_3_8b_fp8mixed.safetensors",
     cached=True,

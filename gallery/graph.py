@@ -70,8 +70,9 @@ def draw(
         "end_percent": 1.0,
     }
     routing |= {"start_block": 0, "end_block": 1000, "accumulate": True, "leak": watched}
-    routing |= {"evidence": "centred", "settings": "as the conditioning says"}
-    routing |= {"owners_by": "reference" if base.encoder else "phrase"}
+    routing |= {"evidence": "sharp" if base.many else "centred", "settings": "as the conditioning says"}
+    routing |= {"owners_by": "attention" if base.many else "reference" if base.encoder else "phrase"}
+    routing |= {"remember": base.many, "smooth": base.many}
     g.routing = {"model": model} | routing
     model = g.add("3", "MusarRouting", "MUSAR Routing", 2, **g.routing)
     if base.cached:

@@ -6,7 +6,7 @@ picture, condition images, references that belong to no subject. Nothing here kn
 
 from .affinity import LATTICE, OWNERS_BY, affinity, phrase_weights
 from .boxes import Box, box_from_pixels, inside_boxes, inside_masks
-from .evidence import RULES, evidence
+from .evidence import RULES, evidence, smoothed
 from .layout import SubjectTokens, TokenLayout
 from .leak import Leak, reference_marks
 from .lora import LowRank, add_dual_lora, branch_rows
@@ -46,4 +46,5 @@ __all__ = [
     "routed_attention",
     "routing_mask",
     "settled",
+    "smoothed",
 ]

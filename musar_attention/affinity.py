@@ -1,7 +1,9 @@
 """How much each target token belongs to each subject: S* of the paper, by its phrase (MUSAR Eq. 2–3).
 
 Or by its reference: a model that was trained to copy from references attends to the one that it copies,
-and its words may say who is who only behind the phrase, as those of a causal text encoder do.
+and its words may say who is who only behind the phrase, as those of a causal text encoder do. Or by its whole
+attention: what goes to the picture itself counts there as well, so that a token which copies from nobody
+speaks for nobody.
 """
 
 from __future__ import annotations
@@ -12,10 +14,11 @@ from torch import Tensor
 
 from .layout import TokenLayout
 
-OWNERS_BY = PHRASE, REFERENCE = "phrase", "reference"
+OWNERS_BY = PHRASE, REFERENCE, ATTENTION = "phrase", "reference", "attention"
 
-# By reference, at most so many rows and columns of each view's tokens are asked: an even lattice of them.
+# At most so many rows and columns of each view's tokens are asked, and of the picture's: an even lattice.
 LATTICE = 8
+PICTURE = 16
 
 # Scores a single call may make: a backend that writes them down holds 64 MB of float32.
 SCORES = 1 << 24
@@ -38,6 +41,7 @@ def affinity(
     phrases: Tensor | None = None,
     by: str = PHRASE,
     lattice: int = LATTICE,
+    picture: int = PICTURE,
 ) -> Tensor:
     """S* of every target token: q, k [B,H,L,D] -> float32 [B,n,c].
 
@@ -46,34 +50,41 @@ def affinity(
     By the reference: softmax over the prompt and a lattice of each reference's tokens, each of them counted
     as often as there are tokens to one of the lattice, summed over each reference and averaged over the
     heads. Phrases are not asked.
+    By attention: the same, over a lattice of the picture's own tokens as well.
 
     Memory: the average over a phrase is attention whose values are the phrase's weights, so one
     fused call gives Eq. 2 and 3 without writing the n × m scores down. Where torch has no fused
     kernel and does write them, rows go through in chunks of at most `SCORES` scores (64 MB).
     """
     if by not in OWNERS_BY:
-        raise ValueError(f"Owners go by {' or '.join(OWNERS_BY)}; found {by!r}.")
+        raise ValueError(f"Owners go by {', '.join(OWNERS_BY[:-1])} or {OWNERS_BY[-1]}; found {by!r}.")
     queries, keys = q[:, :, layout.X], k[:, :, layout.T]
     if layout.count == 0:
         return q.new_zeros(len(q), layout.target_length, 0, dtype=torch.float32)
-    if by == REFERENCE:
-        return _by_reference(queries, keys, k, layout, lattice)
+    if by != PHRASE:
+        return _by_reference(queries, keys, k, layout, lattice, picture if by == ATTENTION else 0)
     if phrases is None:
         phrases = phrase_weights(layout, q.device)
     return _mean_over_heads(queries, keys, phrases)
 
 
-def _by_reference(queries: Tensor, prompt: Tensor, k: Tensor, layout: TokenLayout, most: int) -> Tensor:
+def _by_reference(
+    queries: Tensor, prompt: Tensor, k: Tensor, layout: TokenLayout, most: int, picture: int
+) -> Tensor:
+    """`picture`: the lattice of the picture's tokens; 0 = they do not count."""
     views = [view for subject in layout.subjects for view in subject.views]
-    asked = [_lattice(k[:, :, where], view, most) for where, view in zip(layout.views(), views)]
+    parts = [(where, view, most) for where, view in zip(layout.views(), views)]
+    if picture:
+        parts.append((layout.X, layout.target, picture))
+    asked = [_lattice(k[:, :, where], size, at_most) for where, size, at_most in parts]
     keys = torch.cat([prompt, *asked], 2)
-    own = torch.zeros(1, len(views), keys.shape[2], device=k.device)
+    own = torch.zeros(1, len(parts), keys.shape[2], device=k.device)
     start = prompt.shape[2]
     for row, some in zip(own[0], asked):
         row[start : start + some.shape[2]] = 1
         start += some.shape[2]
-    stand_for = torch.tensor([r * c / some.shape[2] for (r, c), some in zip(views, asked)])
-    found = _mean_over_heads(queries, keys, own, stand_for.to(k.device))
+    stand_for = torch.tensor([r * c / some.shape[2] for (_, (r, c), _), some in zip(parts, asked)])
+    found = _mean_over_heads(queries, keys, own, stand_for.to(k.device))[..., : len(views)]
     of_subjects = found.split([len(subject.views) for subject in layout.subjects], -1)
     return torch.stack([of_views.sum(-1) for of_views in of_subjects], -1)
 

@@ -116,10 +116,11 @@ class MusarConditioning(io.ComfyNode):
                     options=[BY_HAND, *PRESETS],
                     default=BY_HAND,  # what saved graphs without this widget get
                     optional=True,
-                    tooltip="Whose weights these are: sets positions here, and static, evidence and "
-                    "owners_by in MUSAR Routing where its settings follow the conditioning. by hand = as "
-                    "the widgets say. UNO, four or more = UNO's file in MUSAR Dual LoRA as both branches: "
-                    "on Sprites 0.95 instead of 0.74 with four subjects, and worse than UNO with one.",
+                    tooltip="Whose weights these are: sets positions here, and static, evidence, owners_by, "
+                    "remember and smooth in MUSAR Routing where its settings follow the conditioning. by "
+                    "hand = as the widgets say. UNO, four or more = UNO's file in MUSAR Dual LoRA as both "
+                    "branches: on Sprites 0.95 instead of 0.74 with four subjects, and worse than UNO with "
+                    "one. FLUX.2, four or more = owners by attention: on Sprites of FLUX.2 NUMBERS.",
                 ),
                 io.String.Input(
                     "negative_prompt",

@@ -109,15 +109,16 @@ class MusarRouting(io.ComfyNode):
                     tooltip="What each layer adds to what speaks for a subject. raw: its affinity. "
                     "centred: its affinity less the subject's mean over the picture, so that a layer's "
                     "liking for one phrase everywhere decides nothing. Where layers have such likings it "
-                    "kept 0.98 on Sprites and raw fell to 0.55; where not, they are equal.",
+                    "kept 0.98 on Sprites and raw fell to 0.55; where not, they are equal. sharp: centred, "
+                    "and the louder the better the layer tells the subjects apart; for FLUX.2.",
                 ),
                 io.Combo.Input(
                     SETTINGS,
                     options=[FOLLOWS, BY_HAND],
                     default=FOLLOWS,
                     optional=True,
-                    tooltip="Whether static, evidence and owners_by follow the preset of MUSAR Conditioning, "
-                    "where it has one, or the widgets of this node.",
+                    tooltip="Whether static, evidence, owners_by, remember and smooth follow the preset of "
+                    "MUSAR Conditioning, where it has one, or the widgets of this node.",
                 ),
                 io.Combo.Input(
                     "owners_by",
@@ -128,8 +129,26 @@ class MusarRouting(io.ComfyNode):
                     tooltip="What gives a part of the picture to a subject: how much it attends to the "
                     "subject's phrase, as in the paper, or to its reference. reference is for FLUX.2, whose "
                     "text encoder reads forwards only, so that meaning gathers behind a phrase: on Sprites "
-                    "of FLUX.2, identity with three subjects 0.98, by phrase 0.82, unrouted 1.00. It takes "
-                    "some time for every reference.",
+                    "of FLUX.2, identity with three subjects 0.98, by phrase 0.82, unrouted 1.00. attention: "
+                    "the share that goes to its reference of all it attends to, the picture included; with "
+                    "evidence sharp, remember and smooth it is what helped on Sprites of FLUX.2 beyond three "
+                    "subjects. Both take some time for every reference.",
+                ),
+                io.Boolean.Input(
+                    "remember",
+                    default=False,  # what saved graphs without this widget get
+                    optional=True,
+                    advanced=True,
+                    tooltip="Each step begins with the evidence that the last one ended with, so that the "
+                    "first layers need not guess. Without accumulate it does nothing.",
+                ),
+                io.Boolean.Input(
+                    "smooth",
+                    default=False,  # likewise
+                    optional=True,
+                    advanced=True,
+                    tooltip="Owners follow the mean evidence of each part and its eight neighbours: fewer "
+                    "specks, and a part takes its neighbours' side.",
                 ),
             ],
             outputs=[io.Model.Output(tooltip="The model with routing, for the sampler.")],
@@ -151,6 +170,8 @@ class MusarRouting(io.ComfyNode):
         evidence: str = "raw",
         settings: str = BY_HAND,
         owners_by: str = "phrase",
+        remember: bool = False,
+        smooth: bool = False,
     ) -> io.NodeOutput:
         family = family_of(model)
         if start_percent > end_percent or start_block > end_block:
@@ -169,6 +190,8 @@ class MusarRouting(io.ComfyNode):
             rule=evidence,
             leak=leak,
             owners_by=owners_by,
+            remember=remember and accumulate,
+            smooth=smooth,
             by_hand=settings == BY_HAND,
         )
 

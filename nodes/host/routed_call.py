@@ -24,6 +24,7 @@ from ...musar_attention import (
     reference_marks,
     routed_attention,
     settled,
+    smoothed,
 )
 from .boxes import OFF_CANVAS
 from .masks import additive
@@ -90,7 +91,7 @@ class RoutedCall:
         self.in_window = sigma is None or end <= float(sigma[0]) <= start
         self.phrases = phrase_weights(layout, x.device)
         self.allowed = self._allowed(x, context)
-        self.found: Tensor | None = None  # evidence of the layers so far
+        self.found: Tensor | None = None  # evidence of the layers so far, and of the steps before
         self.ran = self.placed = False
         self.tally = Tally()
         self.attended: set[tuple] = set()  # blocks whose attention came by here
@@ -184,7 +185,8 @@ class RoutedCall:
         self.tally.name(here)
         before = self.found if self.settings.accumulate else None
         self.found = evidence(here, before, self.settings.rule)
-        owner = assign(self.found, self.allowed)
+        found = smoothed(self.found, self.layout.target) if self.settings.smooth else self.found
+        owner = assign(found, self.allowed)
         self.tally.own(owner)
         return owner
 

@@ -18,14 +18,23 @@ class Settings:
     accumulate: bool = True  # owners by the evidence of all layers so far
     rule: str = "raw"  # of evidence
     leak: bool = False  # measure what each region's attention goes to
-    owners_by: str = "phrase"  # or reference: what a layer goes by
+    owners_by: str = "phrase"  # or reference, or attention: what a layer goes by
+    remember: bool = False  # a step begins with the evidence that the last one ended with
+    smooth: bool = False  # owners by the mean evidence of a token and its neighbours
     by_hand: bool = True  # and not as the conditioning's preset says
 
     def of(self, preset: Preset | None) -> Settings:
         """What is in force for a conditioning with this preset."""
         if self.by_hand or preset is None:
             return self
-        return replace(self, static=preset.static, rule=preset.evidence, owners_by=preset.owners_by)
+        return replace(
+            self,
+            static=preset.static,
+            rule=preset.evidence,
+            owners_by=preset.owners_by,
+            remember=preset.remember,
+            smooth=preset.smooth,
+        )
 
 
 OFF = Settings(False, False, (float("inf"), 0.0), (0, 0))  # lays out and routes nothing

@@ -19,6 +19,7 @@ from .keys import PLAN, WRAPPER
 from .layout_now import laid_out
 from .live import LivePreview
 from .masks import extend_mask
+from .memory import Memory
 from .plan import Plan
 from .record import RunRecord
 from .routed_call import OVERRIDE, RoutedCall, lay_out
@@ -32,14 +33,15 @@ class Routing:
         self.settings, self.family, self.live = settings, family, live
         self.record = RunRecord()
         self.kept: dict[tuple, dict] = {}  # keys and values of references, in this run
+        self.memory = Memory()
 
     def begin_run(self, executor: WrapperExecutor, *args: Any, **kwargs: Any) -> Any:
         """The OUTER_SAMPLE wrapper."""
-        self.record, self.kept = RunRecord(), {}
+        self.record, self.kept, self.memory = RunRecord(), {}, Memory()
         try:
             return executor(*args, **kwargs)
         finally:
-            self.kept = {}
+            self.kept, self.memory = {}, Memory()
 
     def __call__(
         self,
@@ -66,6 +68,8 @@ class Routing:
         layout = lay_out(plan, x, context, ref_latents)
         settings = self.settings.of(plan.placement.preset)
         call = RoutedCall(plan, layout, settings, x, context, options, model)
+        if settings.remember:
+            call.found = self.memory.recall(options, (len(x), layout.target_length, layout.count))
         texts = [s.text.to(context).expand(len(context), -1, -1) for s in plan.subjects if s.text is not None]
         context = torch.cat([context, *texts], 1)
         if kwargs.get("attention_mask") is not None:
@@ -84,6 +88,8 @@ class Routing:
         with laid_out(layout), own_keys(options, self.kept):
             out = rest.execute(x, timestep, context, y, guidance, ref_latents, control, options, **kwargs)
         call.require_routed()
+        if settings.remember and call.found is not None:
+            self.memory.keep(options, call.found)
         if self.record.add(plan, layout, call.tally, options) and self.live:
             self.live.show(self.record)
         return out

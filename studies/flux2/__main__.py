@@ -30,7 +30,9 @@ HERE = Path(__file__).parent
 SETTINGS = yaml.safe_load((HERE / "flux2.yaml").read_text())
 RESULTS = HERE / "results"
 RUNS = ROOT / ".run" / "flux2"
-BASE, BEYOND = RESULTS / "base.json", RESULTS / "beyond.json"
+BASE, FEW, AGAIN, AGAIN_FEW, BEYOND = (
+    RESULTS / f"{name}.json" for name in ("base", "few", "again", "again_few", "beyond")
+)
 COMMAND = "make flux2"
 
 
@@ -42,17 +44,28 @@ def main() -> None:
         parser.error(f"Choose of {', '.join(SETTINGS['ways'])}.")
     RESULTS.mkdir(exist_ok=True)
     ways, trained = SETTINGS["ways"], asked_for(SETTINGS["judge"])
-    judge(BASE, artist, {name: ways[name] for name in args.ways or ways}, trained)
+    usual = {name: way for name, way in ways.items() if name not in SETTINGS["in_few"]}
+    judge(BASE, artist, {name: ways[name] for name in args.ways or usual}, trained)
+    if not args.ways:
+        judge_more(trained)
     for variant in [] if args.ways else loras():
         judge(variant.scores, partial(learned, variant), SETTINGS["lora_ways"][variant.name], trained)
-    if not args.ways:
-        harder = asked_for(SETTINGS["beyond"], alike=True)
-        judge(BEYOND, artist, {name: ways[name] for name in SETTINGS["beyond"]["ways"]}, harder)
     write_report()
 
 
-def asked_for(settings: Mapping, alike: bool = False) -> dict[str, list[Case]]:
-    prompts = SETTINGS["judge"]["prompts"]
+def judge_more(trained: Mapping[str, Sequence[Case]]) -> None:
+    ways = SETTINGS["ways"]
+    shown = {name: ways[name] for name in SETTINGS["shown"]}
+    judge(FEW, in_few_steps, {name: way for name, way in ways.items() if "negative" not in way}, trained)
+    first, more = SETTINGS["judge"]["prompts"], SETTINGS["again"]
+    others = {name: asked[first:] for name, asked in asked_for(SETTINGS["judge"], first + more).items()}
+    judge(AGAIN_FEW, in_few_steps, shown, others)
+    judge(BEYOND, in_few_steps, shown, asked_for(SETTINGS["beyond"], first, alike=True))
+    judge(AGAIN, artist, shown, others)
+
+
+def asked_for(settings: Mapping, prompts: int = 0, alike: bool = False) -> dict[str, list[Case]]:
+    prompts = prompts or SETTINGS["judge"]["prompts"]
     return {name_of(*c, alike): cases(*c, prompts, alike=alike) for c in settings["cells"]}
 
 
@@ -86,6 +99,10 @@ def judge(
         print(name, {cell: round(float(np.mean(f["identity"])), 3) for cell, f in scores[name].items()})
 
 
+def in_few_steps() -> Artist:
+    return replace(artist(), **SETTINGS["few"])
+
+
 def artist() -> Artist:
     config = read_config(ROOT / SETTINGS["config"], SETTINGS["base"])
     models = ROOT / config["encoder"]["models"]
@@ -95,8 +112,9 @@ def artist() -> Artist:
 
 
 def write_report() -> None:
-    settings = SETTINGS["judge"]
+    settings, few = SETTINGS["judge"], "In {steps} steps with cfg {cfg:g}".format(**SETTINGS["few"])
     cells = [name_of(*cell) for cell in settings["cells"]]
+    harder = [name_of(*cell, alike=True) for cell in SETTINGS["beyond"]["cells"]]
     lines = [
         f"The base model of Sprites of FLUX.2, which was trained on scenes with references of up to three "
         f"subjects and never with routing. {settings['prompts']} prompts with looks never trained on × "
@@ -104,16 +122,18 @@ def write_report() -> None:
         f"{settings['cfg']:g}. Identity by number of subjects, with 95 % intervals by bootstrap over "
         "prompts; in brackets the leak of what is there, and the fidelity: how much of what was asked for is "
         "there. What a way is stands in [flux2.yaml](../studies/flux2/flux2.yaml).",
-        "",
-        *table(json.loads(BASE.read_text()), cells),
     ]
-    if BEYOND.exists():
-        harder = [name_of(*cell, alike=True) for cell in SETTINGS["beyond"]["cells"]]
-        lines += [
-            "",
-            "Harder: each reference shares one of its two colours with another.",
-        ]
-        lines += ["", *table(json.loads(BEYOND.read_text()), harder)]
+    again = f"on {SETTINGS['again']} other prompts, since *by attention* was chosen on those above"
+    for title, file, columns in (
+        ("", BASE, cells),
+        (f"{few}, as distilled models are drawn:", FEW, cells),
+        (f"{few} {again}:", AGAIN_FEW, cells),
+        (f"And in {settings['steps']} steps with cfg {settings['cfg']:g}, on the same:", AGAIN, cells),
+        (f"{few}, harder: each reference shares one of its two colours with another.", BEYOND, harder),
+    ):
+        if file.exists():
+            lines += ["", title, ""] if title else [""]
+            lines += table(json.loads(file.read_text()), columns)
     for variant in loras():
         if variant.scores.exists():
             steps = sum(stage["steps"] for stage in variant.config["stages"])

@@ -26,9 +26,10 @@ from ..training_free.drawn import KEPT, as_json
 from ..training_free.report import table
 
 HERE = Path(__file__).parent
-SETTINGS = yaml.safe_load((HERE / "flux2.yaml").read_text())["cached"]
+EVERY = yaml.safe_load((HERE / "flux2.yaml").read_text())
+SETTINGS, FEW = EVERY["cached"], EVERY["few"]
 RESULTS = HERE / "results" / "cached.json"
-LOADER, ROUTING, CACHE, GUIDER, NOISE, SAVED = "1", "3", "98", "95", "94", "81"  # the graph's nodes
+LOADER, ROUTING, CACHE, GUIDER, SCHEDULE, SAVED = "1", "3", "98", "95", "97", "81"  # the graph's nodes
 WAYS = {  # from the loader to the guider
     "no routing": (),
     "no routing, cached": (CACHE,),
@@ -62,7 +63,8 @@ def judged(server: ComfyServer, between: Sequence[str], asked: Sequence[Case]) -
         for node in between:
             prompt[node]["inputs"]["model"] = [model, 0]
             model = node
-        prompt[GUIDER]["inputs"]["model"] = [model, 0]
+        prompt[GUIDER]["inputs"] |= {"model": [model, 0], "cfg": FEW["cfg"]}
+        prompt[SCHEDULE]["inputs"]["steps"] = FEW["steps"]
         for unused in {ROUTING, CACHE} - set(between):
             del prompt[unused]
         (file,) = server.run(prompt).images[SAVED]
@@ -83,10 +85,11 @@ def graph_of(case: Case, inputs: Path, seed: int) -> dict:
 def write_report(scores: dict, cells: list[str]) -> None:
     lines = [
         "Drawn by the shipped graph with *Flux KV Cache* through a ComfyUI server, with core's node and "
-        f"without it, with MUSAR Routing (preset FLUX.2) and without it. {SETTINGS['prompts']} prompts with "
-        "looks never trained on × 1 seed a cell, ComfyUI's own schedule of FLUX.2. The base was not trained "
-        "with references whose keys and values stay those of the first step, as klein 9B KV was. Identity, "
-        "leak and fidelity as above.",
+        f"without it, with MUSAR Routing (preset {KLEIN_CACHED.preset}) and without it. "
+        f"{SETTINGS['prompts']} prompts with looks never trained on × 1 seed a cell, {FEW['steps']} steps of "
+        f"ComfyUI's own schedule of FLUX.2, cfg {FEW['cfg']:g}. The base was not trained with references "
+        "whose keys and values stay those of the first step, as klein 9B KV was. Identity, leak and fidelity "
+        "as above.",
         "",
         *table(scores, cells),
     ]

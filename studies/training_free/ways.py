@@ -9,19 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from musar_attention import LATTICE, TokenLayout, affinity, assign, inside_boxes
+from musar_attention import LATTICE, TokenLayout, affinity, assign, inside_boxes, smoothed
 from sprites.world.scene import PATCH
 from training.network.dense import Dense
 from training.network.model import Trained
 from training.network.routing import Routes
 
 from ..judging.cases import Case
-from .rules import smoothed, voice
+from .rules import voice
 
 TRAINED = "trained"
-# What owners follow: the phrase; the reference, as the nodes do it or of all that a part attends to; or the
-# phrase and the latter.
-PHRASE, REFERENCE, SEEN, BOTH = "phrase", "reference", "seen", "both"
+# What owners follow: the phrase, the reference or attention, as the nodes do it; attention asking every token
+# of the picture; or that and the phrase.
+PHRASE, REFERENCE, ATTENTION, SEEN, BOTH = "phrase", "reference", "attention", "seen", "both"
 WORDS, ALL, NOBODY, OWNERS = "words", "all", "nobody", "owners"  # what the negative's parts see of references
 
 
@@ -38,6 +38,7 @@ class Way:
     blocks: tuple[int, int] = (0, 1000)
     smooth: bool = False
     memory: bool = False  # a step begins with the evidence that the last one ended with
+    watch: bool = False  # evidence is gathered outside these steps and blocks, too
     decay: float = 1.0  # of the evidence of the layers before
     nobody: float = 0.0  # of a subject's strongest evidence: tokens below it are nobody's
     busy: bool = False  # references on backgrounds of their own
@@ -90,7 +91,7 @@ class BentRoutes(Routes):
         self.static = way.static and inside
         routed = bool(count) and way.dynamic and inside
         self.dense = Dense.of(self.layout, self.static, routed).to(q.device)
-        if not routed:
+        if not routed and not (count and way.watch):
             self.found[place : place + 1] = [self.found[place - 1] if place else None]
             return None
         before = self.found[place - 1] if way.accumulate and place else self.progress.last
@@ -106,7 +107,7 @@ class BentRoutes(Routes):
             strongest = told.amax(1).gather(-1, owner)
             owner = owner.masked_fill(best < way.nobody * strongest, -1)
         self.progress.owner = owner
-        return owner
+        return owner if routed else None
 
     def _in_negative(self, q: Tensor) -> Tensor | None:
         way = self.way
@@ -121,7 +122,7 @@ class BentRoutes(Routes):
     def _signal(self, q: Tensor, k: Tensor, place: int) -> Tensor:
         way = self.way
         parts = []
-        if way.signal in (PHRASE, REFERENCE):
+        if way.signal in (PHRASE, REFERENCE, ATTENTION):
             parts.append(affinity(q, k, self.layout, self.phrases, way.signal, way.lattice))
         if way.signal == BOTH:
             parts.append(affinity(q, k, self.layout, self.phrases))

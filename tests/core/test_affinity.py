@@ -71,11 +71,16 @@ def lattice(rows, columns, most):
     ]
 
 
-def written_out_by_reference(q, k, layout, most):
+def written_out_by_reference(q, k, layout, most, picture=0):
     """In float64: of what a token attends to in the prompt and in references, how much goes to each. A key
-    of the lattice stands for as many as there are tokens to it."""
+    of the lattice stands for as many as there are tokens to it. With a lattice of the picture, too."""
     batch, heads, _, depth = q.shape
     seen, whose, weight = [*range(layout.prompt)], [None] * layout.prompt, [1.0] * layout.prompt
+    if picture:
+        some = lattice(*layout.target, picture)
+        seen += [layout.X.start + place for place in some]
+        whose += [None] * len(some)
+        weight += [layout.target_length / len(some)] * len(some)
     views = iter(layout.views())
     for i, subject in enumerate(layout.subjects):
         for rows, columns in subject.views:
@@ -111,6 +116,14 @@ def test_by_reference_a_lattice_is_asked(layout, batch, most, seed):
     assert distance(found, written_out_by_reference(q, k, layout, most)) <= 1e-6
 
 
+@given(layouts(most=4, side=9), st.integers(1, 3), st.sampled_from([1, 2, 4]), SEEDS)
+def test_by_attention_the_picture_counts_as_well(layout, batch, most, seed):
+    q, k, _ = random_qkv(seed, layout, batch)
+    for picture in (most, 16):
+        found = affinity(q, k, layout, by="attention", lattice=most, picture=picture)
+        assert distance(found, written_out_by_reference(q, k, layout, most, picture)) <= 1e-6
+
+
 def test_by_reference_at_most_64_keys_of_each_view():
     layout = TokenLayout(
         3, (2, 2), (SubjectTokens((32, 64), (0,), 0, ((9, 8),)), SubjectTokens((16, 17), (1,)))
@@ -139,7 +152,7 @@ def test_by_reference_with_keys_kept_from_an_earlier_step(layout, seed):
 
 def test_by_neither():
     q, k, _ = random_qkv(3, PAIR)
-    with pytest.raises(ValueError, match="Owners go by phrase or reference; found 'box'"):
+    with pytest.raises(ValueError, match="Owners go by phrase, reference or attention; found 'box'"):
         affinity(q, k, PAIR, by="box")
 
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musar_attention import RULES, assign, evidence
+from musar_attention import RULES, assign, evidence, smoothed
 
 from .cases import SEEDS
 
@@ -53,5 +53,34 @@ def test_nothing_and_nobody(rule, subjects):
 
 
 def test_unknown_rule():
-    with pytest.raises(ValueError, match="rule of evidence is one of raw, centred; found 'loud'"):
+    with pytest.raises(ValueError, match="rule of evidence is one of raw, centred, sharp; found 'loud'"):
         evidence(layers(0)[0], rule="loud")
+
+
+@given(SEEDS, st.integers(2, 4))
+def test_sharp_is_the_centred_share_as_loud_as_it_tells_subjects_apart(seed, subjects):
+    here = layers(seed, subjects=subjects)[0].double()
+    for b, picture in enumerate(here):
+        shares = [[float(v) / sum(map(float, token)) for v in token] for token in picture]
+        leads = [sorted(token)[-1] - sorted(token)[-2] for token in shares]
+        means = [sum(column) / len(shares) for column in zip(*shares)]
+        loud = sum(leads) / len(leads)
+        by_hand = [[loud * (v - mean) for v, mean in zip(token, means)] for token in shares]
+        assert torch.allclose(evidence(here, rule="sharp")[b], torch.tensor(by_hand).double(), atol=1e-9)
+
+
+def test_a_layer_that_tells_nothing_is_not_heard():
+    assert not evidence(torch.full((1, 4, 2), 0.5), rule="sharp").any()
+    assert torch.isfinite(evidence(torch.zeros(1, 4, 3), rule="sharp")).all()
+
+
+def test_smoothed_is_the_mean_over_neighbours():
+    rows, columns = 3, 4
+    found = torch.rand(2, rows * columns, 3, generator=torch.Generator().manual_seed(2))
+    grid = found.view(2, rows, columns, 3)
+    near = [
+        grid[:, max(0, r - 1) : r + 2, max(0, c - 1) : c + 2].mean((1, 2))
+        for r in range(rows)
+        for c in range(columns)
+    ]
+    assert torch.allclose(smoothed(found, (rows, columns)), torch.stack(near, 1), atol=1e-6)

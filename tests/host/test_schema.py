@@ -72,6 +72,8 @@ def test_names_that_shared_graphs_rely_on(nodes):
         "evidence",
         "settings",
         "owners_by",
+        "remember",
+        "smooth",
     ]
     assert names["MusarDualLora"] == [
         "model",

@@ -18,7 +18,7 @@ from studies.training_free.__main__ import WAYS
 from studies.training_free.chart import HEIGHT, TOP, write_chart
 from studies.training_free.drawn import as_json
 from studies.training_free.report import table
-from studies.training_free.rules import TRIED, smoothed, voice
+from studies.training_free.rules import TRIED, voice
 from studies.training_free.ways import LAST, Way, bend, clauses, inside, seen_affinity
 
 
@@ -137,19 +137,6 @@ def test_rules_by_hand():
     here = torch.tensor([[[1.0, 3.0], [2.0, 2.0]]])
     assert voice(here, "share").tolist() == [[[0.25, 0.75], [0.5, 0.5]]]
     assert voice(here, "standard").tolist() == [[[-1.0, 1.0], [1.0, -1.0]]]
-    assert not voice(torch.full((1, 4, 2), 0.5), "sharp").any(), "a layer that tells nothing is not heard"
-
-
-def test_smoothed_is_the_mean_over_neighbours():
-    rows, columns = 3, 4
-    found = torch.rand(2, rows * columns, 3, generator=torch.Generator().manual_seed(2))
-    grid = found.view(2, rows, columns, 3)
-    near = [
-        grid[:, max(0, r - 1) : r + 2, max(0, c - 1) : c + 2].mean((1, 2))
-        for r in range(rows)
-        for c in range(columns)
-    ]
-    assert torch.allclose(smoothed(found, (rows, columns)), torch.stack(near, 1), atol=1e-6)
 
 
 def test_the_chart_shows_each_run_and_their_mean(tmp_path):

@@ -54,6 +54,15 @@ FLUX2 = Family(
     streams=STREAMS,
     presets=(
         Preset(NAME, "index", static=False, owners_by="reference"),
+        Preset(
+            f"{NAME}, four or more",
+            "index",
+            static=False,
+            evidence="sharp",
+            owners_by="attention",
+            remember=True,
+            smooth=True,
+        ),
         Preset("MUSAR", "index", static=True, dual=True),
     ),
     check_lora=check_lora,

@@ -12,6 +12,8 @@ class Preset:
     static: bool
     evidence: str = "centred"  # rule by which layers speak for a subject
     owners_by: str = "phrase"
+    remember: bool = False  # from step to step
+    smooth: bool = False
     dual: bool = False  # the weights are a MUSAR dual LoRA
     off_prompt: bool = False  # a LoRA for all tokens, as both branches: the prompt's see none of it
 

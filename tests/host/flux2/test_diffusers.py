@@ -131,7 +131,8 @@ def test_from_words_alone(both, host, condition, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "static, owners_by", ((True, "phrase"), (False, "phrase"), (True, "reference"), (False, "reference"))
+    "static, owners_by",
+    ((True, "phrase"), (False, "phrase"), (True, "reference"), (False, "reference"), (False, "attention")),
 )
 @pytest.mark.parametrize("prompts", ((), ("a dog", "a red robot")))
 def test_routed(both, host, condition, route, owners, pack, monkeypatch, static, owners_by, prompts):

@@ -50,8 +50,22 @@ def test_its_preset(flux, route, sample, condition):
     assert torch.equal(sample(route(flux, True, settings=FOLLOWS), preset), by_hand)
     by_phrase = route(flux, False, **plain)
     assert not torch.equal(sample(by_phrase, condition(PROMPT, *names, positions="index")), by_hand)
-    with pytest.raises(ValueError, match="preset is 'UNO', which FLUX.2 does not have. Choose FLUX.2, MUSAR"):
+    with pytest.raises(
+        ValueError, match="preset is 'UNO', which FLUX.2 does not have. Choose FLUX.2, FLUX.2, four"
+    ):
         condition(PROMPT, "dog", preset="UNO")
+
+
+def test_its_preset_for_four_or_more(flux, route, sample, condition):
+    names, steps = ("dog", "robot"), {"steps": 3}
+    told = {"evidence": "sharp", "owners_by": "attention", "remember": True, "smooth": True}
+    by_hand = sample(route(flux, False, **told), condition(PROMPT, *names, positions="index"), **steps)
+    preset = condition(PROMPT, *names, positions="column", preset="FLUX.2, four or more")
+    assert torch.equal(sample(route(flux, True, settings=FOLLOWS), preset, **steps), by_hand)
+    for name in told:
+        less = {k: v for k, v in told.items() if k != name}
+        other = sample(route(flux, False, **less), condition(PROMPT, *names, positions="index"), **steps)
+        assert not torch.equal(other, by_hand)
 
 
 def test_the_preset_of_a_dual_lora(flux, route, sample, condition):
@@ -63,8 +77,8 @@ def test_the_preset_of_a_dual_lora(flux, route, sample, condition):
 
 
 def test_presets_of_saved_graphs_keep_their_names_and_order(pack):
-    wanted = ("MUSAR", "UNO", "Kontext", "UNO, four or more", "FLUX.2")
-    assert pack("nodes.host.families").PRESETS[:5] == wanted
+    wanted = ("MUSAR", "UNO", "Kontext", "UNO, four or more", "FLUX.2", "FLUX.2, four or more")
+    assert pack("nodes.host.families").PRESETS[:6] == wanted
 
 
 def test_flux1s_vae(condition, older):

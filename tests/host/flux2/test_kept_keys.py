@@ -63,6 +63,7 @@ def shapes(pack, monkeypatch):
         (True, True, "phrase"),
         (False, True, "phrase"),
         (False, True, "reference"),
+        (False, True, "attention"),
         (True, False, "phrase"),
         (False, False, "phrase"),
     ),

@@ -1,0 +1,32 @@
+"""From step to step: the evidence that a conditioning's last step ended with begins the next one."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class Memory:
+    """Of one run: whoever made it throws it away."""
+
+    def __init__(self) -> None:
+        self.kept: dict[object, Tensor] = {}  # conditioning: [B,n,c]
+
+    def recall(self, options: dict, shape: tuple[int, int, int]) -> Tensor | None:
+        """Evidence of this shape for the conditionings of this call; None where one of them is new, or its
+        pictures were of another size or number."""
+        parts = [self.kept.get(name) for name in _names(options)]
+        if any(part is None for part in parts):
+            return None
+        sizes = {part.shape[1:] for part in parts}
+        return torch.cat(parts) if sizes == {shape[1:]} and sum(map(len, parts)) == shape[0] else None
+
+    def keep(self, options: dict, found: Tensor) -> None:
+        names = _names(options)
+        for name, part in zip(names, found.chunk(len(names))):
+            self.kept[name] = part
+
+
+def _names(options: dict) -> list:
+    """The host's ids of the conditionings that share this call's batch, in its order."""
+    return list(options.get("uuids") or options.get("cond_or_uncond") or [0])
