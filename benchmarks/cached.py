@@ -16,7 +16,6 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from musar_attention.affinity import PHRASE, REFERENCE
 from tools.comfy_host import use_comfy
 from tools.comfy_server import ROOT
 from tools.report import write_section
@@ -28,14 +27,15 @@ HIDDEN, HEADS, PROMPT, TEXT = 3072, 24, 512, 7680  # klein 4B's
 DOUBLES, SINGLES = 1, 1
 COUNTS = (1, 2, 4, 8)
 METHOD = "index_timestep_zero"  # of references, with the cache
-WAYS = {  # name: with references, cached, what owners go by; None = not routed
+USUAL, MANY = "FLUX.2", "FLUX.2, four or more"  # presets
+WAYS = {  # name: with references, cached, the preset; None = not routed
     "words alone": (False, False, None),
     "references": (True, False, None),
     "cached": (True, True, None),
-    "routed": (True, False, REFERENCE),
-    "cached and routed": (True, True, REFERENCE),
-    "routed by phrase": (True, False, PHRASE),
-    "cached and routed by phrase": (True, True, PHRASE),
+    "routed": (True, False, USUAL),
+    "cached and routed": (True, True, USUAL),
+    "routed, four or more": (True, False, MANY),
+    "cached and routed, four or more": (True, True, MANY),
 }
 GOAL = 1.3  # of words alone, cached and routed
 
@@ -81,20 +81,19 @@ class Bench:
         for p in self.net.parameters():
             nn.init.normal_(p, std=0.02)
 
-    def step(self, count: int, cached: bool, owners_by: str | None) -> Callable[[], None]:
+    def step(self, count: int, cached: bool, preset: str | None) -> Callable[[], None]:
         """One call of the model with so many references."""
         wrapper, plan, keys = (self.pack(f"nodes.host.{name}") for name in ("wrapper", "plan", "keys"))
         from comfy.patcher_extension import WrappersMP
 
-        settings = wrapper.Settings(
-            False, True, (float("inf"), 0.0), (0, 1000), rule="centred", owners_by=owners_by or PHRASE
-        )
         family = self.pack("nodes.host.families").FLUX2
+        chosen = next((p for p in family.presets if p.name == preset), None)
+        settings = wrapper.Settings(False, True, (float("inf"), 0.0), (0, 1000), by_hand=False)
         options: dict = {"sigmas": torch.full((1,), 0.5, **self.place), "uuids": [0], "cond_or_uncond": [0]}
         options["patches"] = Kept().patches if cached else {}
         given: dict = {"ref_latents_method": METHOD}
         rows = self.side // 32
-        if owners_by:
+        if chosen:
             options["wrappers"] = {
                 WrappersMP.DIFFUSION_MODEL: {keys.WRAPPER: [wrapper.Routing(settings, family)]}
             }
@@ -102,7 +101,7 @@ class Bench:
                 plan.PlannedSubject(f"subject {k}", ((rows, rows),), (8 * k,), None, 1.0, None)
                 for k in range(count)
             )
-            given[keys.PLAN] = plan.Plan(family, subjects, plan.Placement("index"))
+            given[keys.PLAN] = plan.Plan(family, subjects, plan.Placement("index", preset=chosen))
         picture = torch.randn(1, 128, self.side // 16, self.side // 16, **self.place)
         references = [torch.randn(1, 128, rows, rows, **self.place) for _ in range(count)]
         words = torch.randn(1, PROMPT, TEXT, **self.place)
@@ -132,7 +131,7 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     bench, lines = Bench(device, args.side), []
     for count in tqdm(COUNTS, desc="cached", unit="case"):
-        runs = {n: bench.step(count * some, cached, by) for n, (some, cached, by) in WAYS.items()}
+        runs = {n: bench.step(count * some, cached, preset) for n, (some, cached, preset) in WAYS.items()}
         times: dict[str, list[float]] = {name: [] for name in runs}
         for turn in range(args.repeats + 1):
             for name, run in runs.items():
@@ -150,7 +149,7 @@ def main() -> None:
     text = [
         f"A FLUX.2 klein 4B at full width ({HIDDEN}, {HEADS} heads) of {DOUBLES} double and {SINGLES} single "
         f"block: {PROMPT} prompt tokens, a picture of {tokens} and references of {tokens // 4} tokens each, "
-        "dynamic routing in every block (owners by reference, as the preset FLUX.2, or by phrase), bfloat16, "
+        f"dynamic routing in every block, as the presets {USUAL} and {MANY} have it, bfloat16, "
         f"PyTorch's attention, torch {torch.__version__}, {device.type} ({platform.machine()}, "
         f"{torch.get_num_threads()} threads), median of {args.repeats} turns. A step after the first, "
         "against the same step from words alone; *cached* is core's Flux KV Cache. "

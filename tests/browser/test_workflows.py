@@ -80,7 +80,13 @@ def test_a_graph_saved_by_an_older_version_means_what_it_meant(page, name):
     now = page.evaluate(PROMPT)
     since = {
         "MusarConditioning": {"places": 0, "preset": "by hand", "negative_prompt": ""},
-        "MusarRouting": {"evidence": "raw", "settings": "as the conditioning says", "owners_by": "phrase"},
+        "MusarRouting": {
+            "evidence": "raw",
+            "settings": "as the conditioning says",
+            "owners_by": "phrase",
+            "remember": False,
+            "smooth": False,
+        },
     }
     for node, inside in before.items():
         inside["inputs"] |= since.get(inside["class_type"], {})

@@ -1,4 +1,4 @@
-"""From step to step, and with the neighbours: owners against the evidence of all layers and steps, by hand."""
+"""From step to step, and with the neighbours: owners against the evidence added up by hand."""
 
 import pytest
 import torch
