@@ -10,6 +10,8 @@ from PIL import Image
 from gallery.on_sprites import as_sprites
 from gallery.thumbnails import PICTURE, draw_thumbnail
 from sprites.judge import Request, judge, read_cells
+from studies.flux2 import cached
+from studies.judging.cases import cases
 from tools.comfy_server import ROOT
 
 WORKFLOWS = ROOT / "workflows"
@@ -45,3 +47,15 @@ def test_its_thumbnail_is_what_it_draws(server, too_old, name):
 def test_each_has_a_form_that_opens_and_a_thumbnail():
     assert PROMPTS == sorted(file.stem for file in WORKFLOWS.glob("*.json"))
     assert PROMPTS == sorted(file.stem for file in WORKFLOWS.glob("*.jpg"))
+
+
+def test_five_subjects_of_flux2_are_truer_by_attention(server, too_old):
+    """Four steps, as klein is drawn; what both ways reach is in docs/flux2.md."""
+    asked = cases(5, False, 6)
+    if too_old(as_sprites(cached.graph_of(asked[0], server.base / "input", 0))):
+        return
+    plain, routed = (
+        np.mean(cached.judged(server, cached.WAYS[way], asked)["identity"])
+        for way in ("no routing", "MUSAR Routing")
+    )
+    assert routed > plain + 0.1
