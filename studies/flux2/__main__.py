@@ -57,7 +57,7 @@ def judge_more(trained: Mapping[str, Sequence[Case]]) -> None:
     ways = SETTINGS["ways"]
     shown = {name: ways[name] for name in SETTINGS["shown"]}
     judge(FEW, in_few_steps, {name: way for name, way in ways.items() if "negative" not in way}, trained)
-    first, more = SETTINGS["judge"]["prompts"], SETTINGS["again"]
+    first, more = SETTINGS["judge"]["prompts"], SETTINGS["others"]
     others = {name: asked[first:] for name, asked in asked_for(SETTINGS["judge"], first + more).items()}
     judge(AGAIN_FEW, in_few_steps, shown, others)
     judge(BEYOND, in_few_steps, shown, asked_for(SETTINGS["beyond"], first, alike=True))
@@ -123,7 +123,7 @@ def write_report() -> None:
         "prompts; in brackets the leak of what is there, and the fidelity: how much of what was asked for is "
         "there. What a way is stands in [flux2.yaml](../studies/flux2/flux2.yaml).",
     ]
-    again = f"on {SETTINGS['again']} other prompts, since *by attention* was chosen on those above"
+    again = f"on {SETTINGS['others']} other prompts, since *by attention* was chosen on those above"
     for title, file, columns in (
         ("", BASE, cells),
         (f"{few}, as distilled models are drawn:", FEW, cells),
