@@ -49,13 +49,13 @@ def test_each_has_a_form_that_opens_and_a_thumbnail():
     assert PROMPTS == sorted(file.stem for file in WORKFLOWS.glob("*.jpg"))
 
 
-def test_five_subjects_of_flux2_are_truer_by_attention(server, too_old):
-    """Four steps, as klein is drawn; what both ways reach is in docs/flux2.md."""
-    asked = cases(5, False, 6)
+def test_four_subjects_of_flux2_are_truer_by_attention(server, too_old):
+    """In four steps, as klein is drawn. Here 0.56 without routing, 0.72 with it; more is in docs/flux2.md."""
+    asked = cases(4, False, 6)
     if too_old(as_sprites(cached.graph_of(asked[0], server.base / "input", 0))):
         return
     plain, routed = (
         np.mean(cached.judged(server, cached.WAYS[way], asked)["identity"])
         for way in ("no routing", "MUSAR Routing")
     )
-    assert routed > plain + 0.1
+    assert routed > plain + 0.08
