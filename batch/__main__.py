@@ -101,7 +101,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--ahead", type=int, default=2, help="rows in a server's queue")
     parser.add_argument("--server", metavar="HOST:PORT", help="a running one; otherwise one is started")
-    parser.add_argument("--base", type=Path, help="models and input folders of a started one (ComfyUI's own)")
+    parser.add_argument(
+        "--base", type=Path, help="folder of models, input and packs of a started one (ComfyUI's own)"
+    )
     parser.add_argument("--comfy-arguments", help="for a started one; --cpu where there is no GPU")
     parser.add_argument("--ray", action="store_true", help="several at once, on a Ray cluster of its own")
     parser.add_argument("--ray-address", help="on a Ray cluster that runs: auto, or ray://host:10001")

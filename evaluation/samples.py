@@ -96,7 +96,8 @@ def _find(table: Path, name: str) -> Path:
 def _views(file: Path, all_views: bool) -> tuple[str, ...]:
     if not all_views:
         return (str(file),)
-    return tuple(sorted(str(f) for f in file.parent.glob("*") if f.suffix.lower() in IMAGES))
+    views = sorted(str(f) for f in file.parent.glob("*") if f.suffix.lower() in IMAGES)
+    return tuple(views or [str(file)])  # which is not there then, and told
 
 
 @lru_cache(256)

@@ -84,7 +84,8 @@ MUSAR = Base(
 )
 _TRAINED = (
     "It reads references by itself and was trained seeing everything, so `static` is off, and its references "
-    "count by `index`. Which files go where: docs/flux2.md."
+    "count by `index`. From four subjects on set `preset` to *FLUX.2, four or more*. Which files go where: "
+    "docs/flux2.md."
 )
 KLEIN = Base(
     "klein",

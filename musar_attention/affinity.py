@@ -1,9 +1,8 @@
 """How much each target token belongs to each subject: S* of the paper, by its phrase (MUSAR Eq. 2–3).
 
 Or by its reference: a model that was trained to copy from references attends to the one that it copies,
-and its words may say who is who only behind the phrase, as those of a causal text encoder do. Or by its whole
-attention: what goes to the picture itself counts there as well, so that a token which copies from nobody
-speaks for nobody.
+and its words may say who is who only behind the phrase, as those of a causal text encoder do. Or by attention
+to all three, prompt, references and the picture itself: heads that look at the picture alone say little.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ tell the subjects apart follow those that can. What a layer adds:
 raw        S* as it is
 centred    S* less each subject's mean over the picture: a liking for one phrase that is the same
            everywhere adds nothing, however large
-sharp      each subject's share of S*, centred, and as loud as the layer tells the subjects apart: by the
-           mean lead of the first over the second
+sharp      each subject's share of S*, centred, times the layer's mean lead of the first share over the
+           second. A liking that is the same everywhere still adds nothing, but what it leaves is louder
 """
 
 from __future__ import annotations
@@ -25,15 +25,17 @@ def evidence(here: Tensor, before: Tensor | None = None, rule: str = RAW) -> Ten
         raise ValueError(f"The rule of evidence is one of {', '.join(RULES)}; found {rule!r}.")
     added = here
     if rule == SHARP:
-        added = here / here.sum(-1, keepdim=True).clamp_min(torch.finfo(here.dtype).tiny)
-    if rule != RAW:
-        added = _loudness(added, rule) * (added - added.mean(1, keepdim=True))
+        share = here / here.sum(-1, keepdim=True).clamp_min(torch.finfo(here.dtype).tiny)
+        added = _lead(share) * (share - share.mean(1, keepdim=True))
+    if rule == CENTRED:
+        added = here - here.mean(1, keepdim=True)
     return added if before is None else before + added
 
 
-def _loudness(share: Tensor, rule: str) -> Tensor | float:
-    if rule != SHARP or share.shape[-1] < 2:
-        return 1.0
+def _lead(share: Tensor) -> Tensor:
+    """[B,n,c] -> [B,1,1]; nobody leads alone."""
+    if share.shape[-1] < 2:
+        return share.new_zeros(len(share), 1, 1)
     first, second = share.topk(2, -1).values.unbind(-1)
     return (first - second).mean(1)[:, None, None]
 

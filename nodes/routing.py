@@ -32,7 +32,8 @@ class MusarRouting(io.ComfyNode):
                     default=True,
                     tooltip="Static routing: prompt and references do not see each other, nor one "
                     "reference another. On for MUSAR weights; off for UNO, Kontext and FLUX.2, which were "
-                    "trained seeing everything: on Sprites it took up to 0.04 of identity from them.",
+                    "trained seeing everything: on Sprites it took up to 0.04 of identity from the first "
+                    "two, 0.25 and more from FLUX.2.",
                 ),
                 io.Boolean.Input(
                     "dynamic",
@@ -109,8 +110,9 @@ class MusarRouting(io.ComfyNode):
                     tooltip="What each layer adds to what speaks for a subject. raw: its affinity. "
                     "centred: its affinity less the subject's mean over the picture, so that a layer's "
                     "liking for one phrase everywhere decides nothing. Where layers have such likings it "
-                    "kept 0.98 on Sprites and raw fell to 0.55; where not, they are equal. sharp: centred, "
-                    "and the louder the better the layer tells the subjects apart; for FLUX.2.",
+                    "kept 0.98 on Sprites and raw fell to 0.55; where not, they are equal. sharp: each "
+                    "subject's share of it, centred, times the layer's mean lead of the first over the "
+                    "second; for FLUX.2.",
                 ),
                 io.Combo.Input(
                     SETTINGS,
@@ -130,17 +132,18 @@ class MusarRouting(io.ComfyNode):
                     "subject's phrase, as in the paper, or to its reference. reference is for FLUX.2, whose "
                     "text encoder reads forwards only, so that meaning gathers behind a phrase: on Sprites "
                     "of FLUX.2, identity with three subjects 0.98, by phrase 0.82, unrouted 1.00. attention: "
-                    "the share that goes to its reference of all it attends to, the picture included; with "
-                    "evidence sharp, remember and smooth it is what helped on Sprites of FLUX.2 beyond three "
-                    "subjects. Both take some time for every reference.",
+                    "the same as a share of prompt, references and picture; with evidence sharp, remember "
+                    "and smooth it helped most on Sprites of FLUX.2 beyond three subjects. Both take some "
+                    "time for every reference.",
                 ),
                 io.Boolean.Input(
                     "remember",
                     default=False,  # what saved graphs without this widget get
                     optional=True,
                     advanced=True,
-                    tooltip="Each step begins with the evidence that the last one ended with, so that the "
-                    "first layers need not guess. Without accumulate it does nothing.",
+                    tooltip="Each step, or call of the model where a sampler asks twice in a step, begins "
+                    "with the evidence that the last one ended with, so that the first layers need not "
+                    "guess. Without accumulate it does nothing.",
                 ),
                 io.Boolean.Input(
                     "smooth",
@@ -190,7 +193,7 @@ class MusarRouting(io.ComfyNode):
             rule=evidence,
             leak=leak,
             owners_by=owners_by,
-            remember=remember and accumulate,
+            remember=remember,
             smooth=smooth,
             by_hand=settings == BY_HAND,
         )

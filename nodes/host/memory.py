@@ -27,6 +27,8 @@ class Memory:
             self.kept[name] = part
 
 
-def _names(options: dict) -> list:
-    """The host's ids of the conditionings that share this call's batch, in its order."""
-    return list(options.get("uuids") or options.get("cond_or_uncond") or [0])
+def _names(options: dict) -> list[tuple]:
+    """Of the conditionings that share this call's batch, in its order: their side, and the host's ids. An
+    area's conditioning stands on both sides under one id."""
+    sides = options.get("cond_or_uncond") or [0]
+    return list(zip(sides, options.get("uuids") or sides))

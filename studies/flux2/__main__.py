@@ -40,12 +40,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ways", nargs="+", metavar="WAY", help="these ways of the base alone, and no LoRA")
     args = parser.parse_args()
-    if set(args.ways or ()) - set(SETTINGS["ways"]):
-        parser.error(f"Choose of {', '.join(SETTINGS['ways'])}.")
+    usual = {name: way for name, way in SETTINGS["ways"].items() if name not in SETTINGS["in_few"]}
+    if set(args.ways or ()) - set(usual):
+        parser.error(f"Choose of {', '.join(usual)}.")
     RESULTS.mkdir(exist_ok=True)
-    ways, trained = SETTINGS["ways"], asked_for(SETTINGS["judge"])
-    usual = {name: way for name, way in ways.items() if name not in SETTINGS["in_few"]}
-    judge(BASE, artist, {name: ways[name] for name in args.ways or usual}, trained)
+    trained = asked_for(SETTINGS["judge"])
+    judge(BASE, artist, {name: usual[name] for name in args.ways or usual}, trained)
     if not args.ways:
         judge_more(trained)
     for variant in [] if args.ways else loras():

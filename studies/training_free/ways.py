@@ -38,7 +38,6 @@ class Way:
     blocks: tuple[int, int] = (0, 1000)
     smooth: bool = False
     memory: bool = False  # a step begins with the evidence that the last one ended with
-    watch: bool = False  # evidence is gathered outside these steps and blocks, too
     decay: float = 1.0  # of the evidence of the layers before
     nobody: float = 0.0  # of a subject's strongest evidence: tokens below it are nobody's
     busy: bool = False  # references on backgrounds of their own
@@ -91,7 +90,7 @@ class BentRoutes(Routes):
         self.static = way.static and inside
         routed = bool(count) and way.dynamic and inside
         self.dense = Dense.of(self.layout, self.static, routed).to(q.device)
-        if not routed and not (count and way.watch):
+        if not routed:
             self.found[place : place + 1] = [self.found[place - 1] if place else None]
             return None
         before = self.found[place - 1] if way.accumulate and place else self.progress.last
@@ -107,7 +106,7 @@ class BentRoutes(Routes):
             strongest = told.amax(1).gather(-1, owner)
             owner = owner.masked_fill(best < way.nobody * strongest, -1)
         self.progress.owner = owner
-        return owner if routed else None
+        return owner
 
     def _in_negative(self, q: Tensor) -> Tensor | None:
         way = self.way

@@ -70,7 +70,8 @@ def test_sharp_is_the_centred_share_as_loud_as_it_tells_subjects_apart(seed, sub
 
 
 def test_a_layer_that_tells_nothing_is_not_heard():
-    assert not evidence(torch.full((1, 4, 2), 0.5), rule="sharp").any()
+    even = torch.tensor([[[0.4, 0.4, 0.2], [0.2, 0.4, 0.4]]])  # nobody leads, and yet tokens differ
+    assert evidence(even, rule="centred").any() and not evidence(even, rule="sharp").any()
     assert torch.isfinite(evidence(torch.zeros(1, 4, 3), rule="sharp")).all()
 
 

@@ -67,6 +67,32 @@ def test_a_run_remembers_nothing_of_the_one_before(flux, condition, route, sampl
     assert torch.equal(sample(model, positive, steps=STEPS), first)
 
 
+def test_nothing_is_kept_behind_a_run(flux, condition, route, sample):
+    model = route(flux, remember=True)
+    sample(model, condition(PROMPT, *PHRASES), steps=STEPS)
+    assert model.get_wrappers("diffusion_model", "musar")[-1].memory.kept == {}
+
+
+@pytest.mark.parametrize("area", (False, True))
+def test_a_zeroed_negative_moves_no_owner(flux, condition, route, sample, owners, call, area):
+    """It shares the batch of the positive, and its plan."""
+    positive = condition(PROMPT, *PHRASES)
+    if area:
+        place = {"width": 1.0, "height": 0.5, "x": 0.0, "y": 0.0, "strength": 1.0}
+        (positive,) = call("ConditioningSetAreaPercentage", conditioning=positive, **place)
+    (negative,) = call("ConditioningZeroOut", conditioning=positive)
+    found = {}
+    for cfg in (1.0, 1.0 + 1e-9):  # the second asks for the negative as well, and weighs nothing by it
+        owners.seen.clear()
+        sample(route(flux, remember=True), positive, negative, cfg=cfg, steps=STEPS, size=(64, 64))
+        found[cfg] = list(owners.seen)
+    alone, beside = found.values()
+    assert len(beside) >= len(alone)
+    real = [o[(o >= 0).any(1)] for o in beside]
+    real = [o for o in real if len(o)]
+    assert len(real) == len(alone) and all(torch.equal(a, b) for a, b in zip(alone, real))
+
+
 def test_without_accumulate_it_does_nothing(flux, condition, route, sample):
     positive = condition(PROMPT, *PHRASES)
     plain, told = (
@@ -89,11 +115,16 @@ def test_beside_a_conditioning_of_another_size(flux, condition, route, sample, c
 def test_memory_by_the_conditionings_ids(pack):
     memory = pack("nodes.host.memory").Memory()
     one, two = torch.rand(2, 2, 6, 3).unbind()
-    memory.keep({"uuids": ["a", "b"]}, torch.cat([one, two]))
-    assert torch.equal(memory.recall({"uuids": ["b"]}, (2, 6, 3)), two)
-    assert torch.equal(memory.recall({"uuids": ["b", "a"]}, (4, 6, 3)), torch.cat([two, one]))
-    assert memory.recall({"uuids": ["a", "c"]}, (4, 6, 3)) is None
-    assert memory.recall({"uuids": ["a"]}, (2, 8, 3)) is None
-    assert memory.recall({"uuids": ["a"]}, (1, 6, 3)) is None
+    memory.keep({"cond_or_uncond": [0, 0], "uuids": ["a", "b"]}, torch.cat([one, two]))
+    assert torch.equal(memory.recall({"cond_or_uncond": [0], "uuids": ["b"]}, (2, 6, 3)), two)
+    assert torch.equal(
+        memory.recall({"cond_or_uncond": [0, 0], "uuids": ["b", "a"]}, (4, 6, 3)), torch.cat([two, one])
+    )
+    assert memory.recall({"cond_or_uncond": [0, 0], "uuids": ["a", "c"]}, (4, 6, 3)) is None
+    assert memory.recall({"cond_or_uncond": [0], "uuids": ["a"]}, (2, 8, 3)) is None
+    assert memory.recall({"cond_or_uncond": [0], "uuids": ["a"]}, (1, 6, 3)) is None
     memory.keep({"cond_or_uncond": [0]}, one)
     assert torch.equal(memory.recall({"cond_or_uncond": [0]}, (2, 6, 3)), one)
+    both = {"cond_or_uncond": [1, 0], "uuids": ["d", "d"]}  # of an area, on both sides
+    memory.keep(both, torch.cat([one, two]))
+    assert torch.equal(memory.recall({"cond_or_uncond": [0], "uuids": ["d"]}, (2, 6, 3)), two)

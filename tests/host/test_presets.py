@@ -50,7 +50,7 @@ def test_two_presets_in_one_run_do_not_meet(flux, route, sample, condition):
 
 def test_a_preset_that_is_not_there(condition):
     with pytest.raises(
-        ValueError, match="preset is 'SDXL', which FLUX.1 does not have. Choose MUSAR, UNO, Kontext"
+        ValueError, match="preset is 'SDXL', which FLUX.1 does not have. Choose 'MUSAR', 'UNO', 'Kontext'"
     ):
         condition(PROMPT, "dog", "robot", preset="SDXL")
 

@@ -24,9 +24,13 @@ WISHES = [
 ]
 
 
-@pytest.fixture(scope="module", params=("dual", "off the prompt", "by reference"))
+RULES = {"dual": "raw", "off the prompt": "centred", "by reference": "centred", "by attention": "sharp"}
+BY = {"by reference": "reference", "by attention": "attention"}
+
+
+@pytest.fixture(scope="module", params=("dual", "off the prompt", "by reference", "by attention"))
 def kind(request):
-    """MUSAR's own two branches, or a UNO as both of them, or so with owners by reference."""
+    """MUSAR's own two branches, or a UNO as both of them, or so with owners by something else."""
     return request.param
 
 
@@ -34,8 +38,7 @@ def kind(request):
 def trained(kind):
     dual = kind == "dual"
     ranks = {"subject": 64, "noise": 4 if dual else 64}
-    by = "reference" if kind == "by reference" else "phrase"
-    variant = Variant(ranks=ranks, rule="raw" if dual else "centred", owners_by=by)
+    variant = Variant(ranks=ranks, rule=RULES[kind], owners_by=BY.get(kind, "phrase"))
     model = Trained(load_base(MODELS / FLUX), variant, Wiring(guidance=3.5))
     state = load_file(FILES[f"loras/{LORA if dual else UNO}"])
     if not dual:
@@ -114,8 +117,8 @@ def test_host_and_trainer_draw_the_same_picture(
     out = sample(
         route(
             model,
-            evidence="raw" if kind == "dual" else "centred",
-            owners_by="reference" if kind == "by reference" else "phrase",
+            evidence=RULES[kind],
+            owners_by=BY.get(kind, "phrase"),
         ),
         positive,
         negative,

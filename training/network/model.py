@@ -24,7 +24,7 @@ class Variant:
     dynamic: bool = True
     accumulate: bool = True
     rule: str = "raw"  # of evidence
-    owners_by: str = "phrase"  # or reference
+    owners_by: str = "phrase"  # or reference, or attention
     ranks: dict[str, int] = field(default_factory=lambda: {"subject": 128, "noise": 4})
 
 

@@ -25,7 +25,7 @@ class Routes:
     accumulate: bool = True  # owners by the evidence of all layers so far; False: of each layer alone
     phrases: Tensor | None = None  # float [B,c,m], rows sum to 1; None = the layout's
     rule: str = "raw"  # of evidence
-    owners_by: str = "phrase"  # or reference
+    owners_by: str = "phrase"  # or reference, or attention
     dense: Dense | None = None  # one masked call, not the split ones: for small sizes and torch.compile
     places: dict[int, int] = field(default_factory=dict)  # of layers, in the order of the call
     found: list[Tensor] = field(default_factory=list)  # evidence, up to each layer

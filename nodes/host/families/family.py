@@ -83,7 +83,7 @@ class Family:
         for preset in self.presets:
             if preset.name == name:
                 return preset
-        known = ", ".join(preset.name for preset in self.presets)
+        known = ", ".join(repr(preset.name) for preset in self.presets)
         raise ValueError(f"preset is {name!r}, which {self.name} does not have. Choose {known}.")
 
     def stream_of(self, module: str) -> str | None:

@@ -51,7 +51,8 @@ def test_its_preset(flux, route, sample, condition):
     by_phrase = route(flux, False, **plain)
     assert not torch.equal(sample(by_phrase, condition(PROMPT, *names, positions="index")), by_hand)
     with pytest.raises(
-        ValueError, match="preset is 'UNO', which FLUX.2 does not have. Choose FLUX.2, FLUX.2, four"
+        ValueError,
+        match="preset is 'UNO', which FLUX.2 does not have. Choose 'FLUX.2', 'FLUX.2, four or more', 'MUS",
     ):
         condition(PROMPT, "dog", preset="UNO")
 

@@ -72,7 +72,8 @@ def test_cached_is_uncached(
     flux, condition, route, sample, owners, cached, uncached, static, dynamic, owners_by
 ):
     positive = condition(PROMPT, *PHRASES, prompts=("a dog", "", "a house"), positions="index")
-    model = route(flux, static=static, dynamic=dynamic, owners_by=owners_by)
+    many = {"evidence": "sharp", "remember": True, "smooth": True} if owners_by == "attention" else {}
+    model = route(flux, static=static, dynamic=dynamic, owners_by=owners_by, **many)
     fast = sample(cached(model), positive, steps=LATER)
     owners.replay(list(owners.seen))
     slow = sample(uncached(model), positive, steps=LATER)
