@@ -25,6 +25,7 @@ from ..judging.variant import Variant, learn, variants
 from ..training_free.drawn import as_json, drawn
 from ..training_free.report import table
 from ..training_free.ways import WORDS, way_of
+from .sheet import draw_sheet
 
 HERE = Path(__file__).parent
 SETTINGS = yaml.safe_load((HERE / "flux2.yaml").read_text())
@@ -34,6 +35,8 @@ BASE, FEW, AGAIN, AGAIN_FEW, BEYOND = (
     RESULTS / f"{name}.json" for name in ("base", "few", "again", "again_few", "beyond")
 )
 COMMAND = "make flux2"
+PAGE = ROOT / "docs" / "results.md"
+SHEET = PAGE.parent / "images" / "flux2.png"
 
 
 def main() -> None:
@@ -62,6 +65,9 @@ def judge_more(trained: Mapping[str, Sequence[Case]]) -> None:
     judge(AGAIN_FEW, in_few_steps, shown, others)
     judge(BEYOND, in_few_steps, shown, asked_for(SETTINGS["beyond"], first, alike=True))
     judge(AGAIN, artist, shown, others)
+    if not SHEET.exists():
+        asked = [case for name in ("3", "4", "5") for case in others[name][:2]]
+        draw_sheet(in_few_steps(), asked, {name: way_of(way) for name, way in shown.items()}, SHEET)
 
 
 def asked_for(settings: Mapping, prompts: int = 0, alike: bool = False) -> dict[str, list[Case]]:
@@ -134,6 +140,12 @@ def write_report() -> None:
         if file.exists():
             lines += ["", title, ""] if title else [""]
             lines += table(json.loads(file.read_text()), columns)
+    if SHEET.exists():
+        lines += [
+            "",
+            f"{few}, the first of the other prompts: references, then {', '.join(SETTINGS['shown'])}.",
+        ]
+        lines += ["", f"![References, and each way](images/{SHEET.name})"]
     for variant in loras():
         if variant.scores.exists():
             steps = sum(stage["steps"] for stage in variant.config["stages"])
@@ -144,7 +156,7 @@ def write_report() -> None:
                 f"{SETTINGS['short']} tokens of T in every stage but the last.",
             ]
             lines += ["", *table(json.loads(variant.scores.read_text()), cells)]
-    write_section(ROOT / "docs" / "results.md", "FLUX.2: routing without training for it", COMMAND, lines)
+    write_section(PAGE, "FLUX.2: routing without training for it", COMMAND, lines)
 
 
 if __name__ == "__main__":
