@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from tools.comfy_server import ROOT
 from tools.report import write_section
+from tools.sheet import save_sheet
 from training.encoders import new_encoder
 from training.train import new_model, read_config
 
@@ -23,9 +24,8 @@ from ..judging.cases import Case, cases, name_of
 from ..judging.score import Artist
 from ..judging.variant import Variant, learn, variants
 from ..training_free.drawn import as_json, drawn
-from ..training_free.report import table
+from ..training_free.report import rows_of, table
 from ..training_free.ways import WORDS, way_of
-from .sheet import draw_sheet
 
 HERE = Path(__file__).parent
 SETTINGS = yaml.safe_load((HERE / "flux2.yaml").read_text())
@@ -67,7 +67,8 @@ def judge_more(trained: Mapping[str, Sequence[Case]]) -> None:
     judge(AGAIN, artist, shown, others)
     if not SHEET.exists():
         asked = [case for name in ("3", "4", "5") for case in others[name][:2]]
-        draw_sheet(in_few_steps(), asked, {name: way_of(way) for name, way in shown.items()}, SHEET)
+        told = {name: way_of(way) for name, way in shown.items()}
+        save_sheet(SHEET, rows_of(in_few_steps(), asked, told))
 
 
 def asked_for(settings: Mapping, prompts: int = 0, alike: bool = False) -> dict[str, list[Case]]:

@@ -13,8 +13,8 @@ from tools.comfy_server import ROOT
 from tools.report import write_section
 from tools.sheet import Cell, save_sheet
 
-from ..judging.cases import cases, name_of
-from ..judging.score import figures
+from ..judging.cases import Case, cases, name_of
+from ..judging.score import Artist, figures
 from ..judging.table import bootstrap
 from ..judging.variant import Variant
 from .chart import write_chart
@@ -128,20 +128,7 @@ def shown_as(found: Mapping[str, Sequence[float | None]]) -> str:
 def sheet(variants: Sequence[Variant], judge: Mapping, ways: Mapping[str, Way]) -> None:
     """A row a model and number of subjects: the first prompt and seed, without routing and with it."""
     asked = [cases(count, same, judge["prompts"])[0] for count, same in judge["cells"] if count > 1]
-    rows: list[list[Cell]] = []
-    for variant in variants:
-        artist = variant.artist()
-        drawn = {}
-        for name, way in ways.items():
-            for i, _, cells in artist.draw(asked, 1, partial(bend, artist.model, way, artist.steps)):
-                drawn[name, i] = cells
-        for i, case in enumerate(asked):
-            references = np.concatenate([r.image for r in case.example.references], 1)
-            row: list[Cell] = [(f"{variant.name}: {case.words}", references)]
-            for name in ways:
-                identity = figures(drawn[name, i], case.request)["identity"]
-                row.append((f"{name}: identity {identity:.0%}", picture(drawn[name, i], 6)))
-            rows.append(row)
+    rows = [row for v in variants for row in rows_of(v.artist(), asked, ways, f"{v.name}: ")]
     save_sheet(PAGE.parent / SHEET, rows)
     lines = [
         f"The first prompt of each cell, first seed: the references, then {' and '.join(ways)}.",
@@ -149,3 +136,22 @@ def sheet(variants: Sequence[Variant], judge: Mapping, ways: Mapping[str, Way]) 
         f"![Without routing and with it]({SHEET})",
     ]
     write_section(PAGE, "Seen without training for it", COMMAND, lines)
+
+
+def rows_of(
+    artist: Artist, asked: Sequence[Case], ways: Mapping[str, Way], title: str = ""
+) -> list[list[Cell]]:
+    """A row a prompt: its references, and the picture of each way from the same noise."""
+    drawn = {}
+    for name, way in ways.items():
+        for i, _, cells in artist.draw(asked, 1, partial(bend, artist.model, way, artist.steps)):
+            drawn[name, i] = cells
+    rows: list[list[Cell]] = []
+    for i, case in enumerate(asked):
+        references = np.concatenate([r.image for r in case.example.references], 1)
+        row: list[Cell] = [(f"{title}{case.words}", references)]
+        for name in ways:
+            identity = figures(drawn[name, i], case.request)["identity"]
+            row.append((f"{name}: identity {identity:.0%}", picture(drawn[name, i], 6)))
+        rows.append(row)
+    return rows

@@ -82,12 +82,15 @@ def test_a_zeroed_negative_moves_no_owner(flux, condition, route, sample, owners
         (positive,) = call("ConditioningSetAreaPercentage", conditioning=positive, **place)
     (negative,) = call("ConditioningZeroOut", conditioning=positive)
     found = {}
-    for cfg in (1.0, 1.0 + 1e-9):  # the second asks for the negative as well, and weighs nothing by it
+    for cfg in (
+        1.0,
+        1.0 + 1e-6,
+    ):  # the second asks for the negative as well, and weighs next to nothing by it
         owners.seen.clear()
         sample(route(flux, remember=True), positive, negative, cfg=cfg, steps=STEPS, size=(64, 64))
         found[cfg] = list(owners.seen)
     alone, beside = found.values()
-    assert len(beside) >= len(alone)
+    assert any((o < 0).all(1).any() for o in beside), "the negative was asked"
     real = [o[(o >= 0).any(1)] for o in beside]
     real = [o for o in real if len(o)]
     assert len(real) == len(alone) and all(torch.equal(a, b) for a, b in zip(alone, real))
