@@ -169,7 +169,7 @@ crowd: train-tools
 depth: train-tools
 	@"$(PY)" -m studies.depth
 
-views: host
+views: train-tools
 	@"$(PY)" -m studies.views
 
 training-free: train-tools

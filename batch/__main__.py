@@ -82,7 +82,8 @@ def own_settings(args: argparse.Namespace) -> dict:
             f"--base is {args.base}, and there is no custom_nodes in it, without which ComfyUI does not "
             "start. Give the folder that has models, input and custom_nodes."
         )
-    return {"base": args.base, "comfy": comfy, "python": python, "arguments": tuple(shlex.split(given))}
+    base = args.base and args.base.resolve()  # an actor elsewhere starts in a folder of its own
+    return {"base": base, "comfy": comfy, "python": python, "arguments": tuple(shlex.split(given))}
 
 
 def _arguments() -> argparse.Namespace:

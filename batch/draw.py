@@ -20,7 +20,9 @@ from .check import Check
 from .graph import Graph, said_by
 from .journal import Journal
 from .server import Gone, Remote
+from .table import Wrong
 
+PAUSES = (1, 5)  # seconds between two tries to write a picture
 POLL, SELDOM = 0.05, 1.0  # seconds between two looks: each costs the server some drawing
 
 
@@ -186,13 +188,28 @@ class Drawer:
         for k, image in enumerate(images, 1):
             name = f"{flight.plan.number:06d}" + (f"_{k}" if len(images) > 1 else "")
             file = f"{self.rules.pictures}/{name}{Path(image['filename']).suffix}"
-            if not self._keep(flight.server, image, file):
+            if not self._kept(flight.server, image, file):
                 return None
             files.append(file)
         seen = [o["musar"][0] for _, o in sorted(entry["outputs"].items()) if o.get("musar")]
         shares = seen[0] if seen else {}
         routing = {"owners": shares.get("subjects"), "owned": shares.get("owned"), "leak": shares.get("leak")}
         return self._line(flight, "drawn", files=files, seconds=_seconds(entry), **routing)
+
+    def _kept(self, server: Remote, image: dict, file: str) -> bool:
+        """A store that fails once may take it the next time; the server has the picture still."""
+        for pause in (*PAUSES, None):
+            try:
+                return self._keep(server, image, file)
+            except Gone:
+                raise
+            except OSError as error:
+                if pause is None:
+                    raise Wrong(
+                        f"{file} could not be written, {len(PAUSES) + 1} times ({error}). Make room or see "
+                        "to the store; the same command goes on from there."
+                    ) from None
+                time.sleep(pause)
 
     def _keep(self, server: Remote, image: dict, file: str) -> bool:
         """Straight to its place; one that our own server wrote beside it is linked, not copied."""

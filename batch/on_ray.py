@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -80,6 +81,8 @@ def draw_on_ray(
         runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
         **({} if address else {"include_dashboard": False}),
     )
+    local = "://" not in run.rules.pictures  # and then named from where this process is
+    rules = replace(run.rules, pictures=str(Path(run.rules.pictures).resolve())) if local else run.rules
     gpus = 0 if addresses else int(ray.cluster_resources().get("GPU", 0))
     count = actors or len(addresses) or gpus or 1
     if gpus:
@@ -93,7 +96,7 @@ def draw_on_ray(
         rows = ray.data.read_parquet(str(plan.resolve())).repartition(target_num_rows_per_block=ROWS)
         drawn = rows.map_batches(
             Actor,
-            fn_constructor_args=(run.graph, run.rules, str(run.output.resolve()), list(addresses), settings),
+            fn_constructor_args=(run.graph, rules, str(run.output.resolve()), list(addresses), settings),
             batch_size=ROWS,
             batch_format="pyarrow",
             compute=ray.data.ActorPoolStrategy(size=count),

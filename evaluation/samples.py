@@ -40,6 +40,11 @@ def read_samples(table: Path, all_views: bool = False, masks: bool = False) -> l
 
     `all_views`: a reference stands for all pictures of its folder.
     """
+    if all_views and masks:
+        raise Unusable(
+            "--all-views and --masks do not go together: a mask belongs to one picture, and the folder has "
+            "others. Leave one of them out."
+        )
     samples, missing = [], []
     for number, row in enumerate(_rows(table), 1):
         files = row.get("files") or ([row["file"]] if row.get("file") else [])

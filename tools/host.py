@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DEFAULT = "0.30.0"
 TORCH = ("torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0")  # one CUDA version, all three
 INSIDE = "vendor/ComfyUI/"
-EXTRAS = ("test", "train", "quantise", "batch", "evaluate")  # what a checkout is worked on with
+EXTRAS = ("test", "train", "quantise", "optimizers", "batch", "evaluate")  # what a checkout is worked on with
 NETWORK = "Check the network and the disk, and run `make host` again."
 
 

@@ -106,7 +106,7 @@ FORM: dict[str, Any] = {
     "drop": {"text": SHARE, "reference": SHARE},
     "condition_prompts": YES,
     "another_in_phrase": MAYBE,
-    "precision": _one_of("no", "bf16", "fp16"),
+    "precision": _one_of("no", "bf16"),
     "cpu": YES,
     "shard": YES,
     "checkpointing": YES,

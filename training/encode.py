@@ -7,6 +7,8 @@ hardly ever come twice: the trainer encodes them itself, some hundred steps ahea
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import shutil
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -51,11 +53,12 @@ def encode(config: dict, dry_run: bool = False) -> None:
     state = PartialState(cpu=config["cpu"])
     encoder, feeds = new_encoder(config["encoder"]), open_feeds(config)
     store = Store(Path(config["encoder"]["cache"]), encoder.fingerprint())
-    done = {row for facts in store.facts for row in facts["rows"]}
+    of = _what(config, feeds[0])
+    done = {row for facts in store.facts if facts.get("of") == of for row in facts["rows"]}
     used = rows_used(config, feeds, state.num_processes)
     left = np.array(sorted(used - done), int)
-    diptychs = any(set(stage["mix"]) - {"single"} for stage in config["stages"])
-    making = _Making(feeds[0], encoder, store, diptychs)
+    diptychs = _diptychs(config)
+    making = _Making(feeds[0], encoder, store, diptychs, of)
     if state.is_main_process:
         print(f"{len(used)} rows of {feeds[0].source.name} are used, {len(used) - len(left)} are encoded.")
         making.estimate(left)
@@ -66,6 +69,16 @@ def encode(config: dict, dry_run: bool = False) -> None:
         state.wait_for_everyone()
         if state.is_main_process:
             print(*feeds[0].report(), f"Everything is in {store.folder}.", sep="\n")
+
+
+def _diptychs(config: dict) -> bool:
+    return any(set(stage["mix"]) - {"single"} for stage in config["stages"])
+
+
+def _what(config: dict, feed: Feed) -> str:
+    """Of which rows, in which size and with which words: those of other settings are not done by these."""
+    decides = [config["data"], config["pixels"], _diptychs(config), len(feed.source)]
+    return hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def rows_used(config: dict, feeds: Sequence[Feed], processes: int) -> set[int]:
@@ -81,8 +94,8 @@ def rows_used(config: dict, feeds: Sequence[Feed], processes: int) -> set[int]:
 
 
 class _Making:
-    def __init__(self, feed: Feed, encoder: Encoder, store: Store, diptychs: bool) -> None:
-        self.feed, self.encoder, self.store, self.diptychs = feed, encoder, store, diptychs
+    def __init__(self, feed: Feed, encoder: Encoder, store: Store, diptychs: bool, of: str) -> None:
+        self.feed, self.encoder, self.store, self.diptychs, self.of = feed, encoder, store, diptychs, of
         self.made: set[str] = set()  # by this process
 
     def estimate(self, left: np.ndarray) -> None:
@@ -106,7 +119,8 @@ class _Making:
             made: dict[str, Tensor] = {}
             for row in some:
                 made |= self._of(row)
-            self.store.write(f"rows_{some[0]:08}_{some[-1]:08}", made, {"rows": some})
+            stem = f"rows_{some[0]:08}_{some[-1]:08}_{self.of}"
+            self.store.write(stem, made, {"rows": some, "of": self.of})
 
     def _of(self, row: int) -> dict[str, Tensor]:
         """What of a row is not there yet; nothing of one that cannot be used."""

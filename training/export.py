@@ -2,6 +2,9 @@
 
 Any Load LoRA reads them, and then they act on all tokens; MUSAR Dual LoRA takes them as subject_lora and
 noise_lora, and draws what it draws with the one file.
+
+`python -m training.export runs/flux/checkpoint.safetensors`: the dual LoRA of a run that is not finished, as
+far as it has come.
 """
 
 from __future__ import annotations
@@ -13,6 +16,11 @@ from safetensors import SafetensorError, safe_open
 
 from musar_attention.lora import BRANCHES
 from tools.whole_file import save_whole
+
+from .run.checkpoint import load_checkpoint
+from .train import LORA, write_lora
+
+AVERAGE = "average|"
 
 
 def main() -> None:
@@ -28,9 +36,11 @@ def main() -> None:
 
 
 def export(lora: Path, folder: Path) -> list[Path]:
-    """The files, in the order of the branches."""
+    """The files, in the order of the branches; of a checkpoint the one."""
     try:
         with safe_open(lora, "pt") as file:
+            if any(name.startswith(AVERAGE) for name in file.keys()):
+                return [_unfinished(lora, folder)]
             state = {name: file.get_tensor(name) for name in file.keys()}
             facts = {name: v for name, v in (file.metadata() or {}).items() if name != "musar_format"}
     except (SafetensorError, OSError) as error:
@@ -49,6 +59,15 @@ def export(lora: Path, folder: Path) -> list[Path]:
             "dual_lora.safetensors of a run."
         )
     return files
+
+
+def _unfinished(checkpoint: Path, folder: Path) -> Path:
+    tensors, facts = load_checkpoint(checkpoint)
+    average = {n.removeprefix(AVERAGE): t for n, t in tensors.items() if n.startswith(AVERAGE)}
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{Path(LORA).stem}_step_{facts['step']:06}.safetensors"
+    write_lora(average, facts["config"], facts["step"], facts["seconds"], file)
+    return file
 
 
 if __name__ == "__main__":

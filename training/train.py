@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from accelerate import PartialState
-from torch import nn
+from torch import Tensor, nn
 
 from tools.whole_file import save_whole
 
@@ -18,7 +19,7 @@ from .data.sizes import Sizes
 from .dry_run import dry_run
 from .encoders import open_encoder
 from .network.base import load_base
-from .network.dual_lora import DualLora, metadata
+from .network.dual_lora import exported_state, metadata
 from .network.model import Trained, Variant, Wiring
 from .network.quantised import quantise, same_everywhere
 from .run.checkpoint import how_to_go_on
@@ -79,7 +80,8 @@ def train(config: dict, folder: Path, each_step: EachStep = lambda trainer, loss
     encoder = open_encoder(config["encoder"])
     looks = [each_step]
     if config["validation"]:
-        looks.append(Validation(config["validation"], encoder, config["condition_prompts"]))
+        sizes = Sizes(**(config["pixels"] or {}))
+        looks.append(Validation(config["validation"], encoder, config["condition_prompts"], sizes))
         if config["encoder"].get("ahead"):
             encoder.free()
     trainer = Trainer(config, new_model(config), Examples(config, feeds, encoder), folder)
@@ -130,12 +132,13 @@ def learning(base: nn.Module, config: dict) -> Trained:
 
 def export(trainer: Trainer, file: Path) -> None:
     """The average of the weights, in bf16, as the node reads it."""
-    lora: DualLora = trainer.lora
-    with trainer.averaged():
-        state = {n: t.to(torch.bfloat16).cpu() for n, t in lora.exported().items()}
-    base = str(trainer.config["base"]).rsplit("/", 1)[-1]
-    facts = metadata(lora, base, trainer.step, trainer.seconds, trained_as(trainer.config))
-    save_whole(state, file, facts)
+    write_lora(trainer.average, trainer.config, trainer.step, trainer.seconds, file)
+
+
+def write_lora(average: Mapping[str, Tensor], config: dict, step: int, seconds: float, file: Path) -> None:
+    state = {n: t.to("cpu", torch.bfloat16) for n, t in exported_state(average).items()}
+    base = str(config["base"]).rsplit("/", 1)[-1]
+    save_whole(state, file, metadata(config["variant"]["ranks"], base, step, seconds, trained_as(config)))
 
 
 def trained_as(config: dict) -> dict:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -72,6 +73,7 @@ def on_sprites(args: argparse.Namespace) -> None:
         else ["--base", str(link_packs(with_sprites(folder / "comfy")))]
     )
     _run("batch", "run", *inputs, "--output", str(folder / "out"), *place)
+    shutil.rmtree(folder / "set", ignore_errors=True)  # of the run before
     ledger, report = folder / "out" / "ledger.parquet", folder / "report"
     _run("evaluation", "score", "--sprites", "--table", str(ledger), "--output", str(report))
     kept, of = pack(

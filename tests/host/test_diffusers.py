@@ -175,7 +175,9 @@ def test_the_trainers_lora_is_the_nodes(
     hosted, condition, route, host_velocity, trainer_velocity, owners, monkeypatch, new_lora, files, call
 ):
     trained_lora = new_lora({"subject": 16, "noise": 4})
-    save_file(trained_lora.exported(), files.loras / "trained.safetensors", metadata(trained_lora, "tiny", 1))
+    save_file(
+        trained_lora.exported(), files.loras / "trained.safetensors", metadata(trained_lora.ranks, "tiny", 1)
+    )
     model = call(
         "MusarDualLora",
         model=route(hosted),

@@ -27,7 +27,7 @@ def exported(files):
     for value in lora.parameters():
         value.data.copy_(0.05 * torch.randn(value.shape, generator=g))
     one = files.loras / "both.safetensors"
-    save_file(lora.exported(), one, metadata(lora, "tiny", 7, trained={"static": True}))
+    save_file(lora.exported(), one, metadata(lora.ranks, "tiny", 7, trained={"static": True}))
     return one, *export(one, files.loras)
 
 

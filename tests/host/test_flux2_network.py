@@ -167,7 +167,7 @@ def test_one_lora_for_all_tokens_is_the_hosts(network, hosted, spoken, host_velo
 
 def test_the_stock_loader_reads_both_branches(network, hosted, spoken, files, call, caplog):
     _, lora = trainers(network, spoken, [], torch.zeros(1, 128, ROWS, COLUMNS), {"subject": 4, "noise": 2})
-    save_file(lora.exported(), files.loras / "flux2.safetensors", metadata(lora, "tiny", 1))
+    save_file(lora.exported(), files.loras / "flux2.safetensors", metadata(lora.ranks, "tiny", 1))
     for file in export(files.loras / "flux2.safetensors", files.loras):
         model = call("LoraLoaderModelOnly", model=hosted, lora_name=file.name, strength_model=1.0)[0]
         assert "lora key not loaded" not in caplog.text and len(model.patches) >= 8

@@ -81,6 +81,18 @@ def test_pictures_at_an_fsspec_address(server, written, tmp_path):
     assert Image.open(tmp_path / "elsewhere" / "000002.png").size == (16, 16)
 
 
+def test_a_picture_that_cannot_be_put_down_ends_in_a_sentence(server, written, tmp_path):
+    arguments = [*written(COLOURS[:2]), "--server", server.address]
+    (tmp_path / "out" / "pictures" / "000002.png").mkdir(parents=True)
+    process = start(*arguments)
+    said = process.communicate()[0]
+    assert "000002.png could not be written, 3 times" in said and "Traceback" not in said
+    assert process.returncode == 1
+    (tmp_path / "out" / "pictures" / "000002.png").rmdir()
+    finished(start(*arguments))
+    assert [r["row"] for r in ledger(tmp_path)] == [1, 2]
+
+
 def test_another_server_where_the_own_one_is_gone(server):
     one = OneOf(["127.0.0.1:9", server.address], 0, None, wait=0.2)
     one.start()

@@ -116,6 +116,11 @@ def test_every_picture_that_is_not_there_is_told(tmp_path):
         read_samples(tmp_path / "table.jsonl")
 
 
+def test_a_mask_is_not_all_views(tmp_path):
+    with pytest.raises(Unusable, match="--all-views and --masks do not go together"):
+        read_samples(tmp_path / "table.jsonl", all_views=True, masks=True)
+
+
 def test_folders_that_are_none_of_it(folders, tmp_path):
     for make, folder, says in [
         (Dino, folders / "clip", "kind 'clip'; it should be vit or dinov2"),

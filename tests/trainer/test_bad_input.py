@@ -7,9 +7,11 @@ import sys
 import pytest
 import torch
 import yaml
+from safetensors.torch import save_file
 
 from tools.comfy_server import ROOT
 from training.config import FORM, check_config, read_config
+from training.network.base import load_base
 from training.run.checkpoint import load_checkpoint, same_run
 from training.run.folder import lock
 from training.train import main, train
@@ -50,7 +52,7 @@ BAD = [
     ("drop.reference", -0.1, "a number from 0 to 1"),
     ("condition_prompts", "yes", "true or false"),
     ("another_in_phrase", 1, "true or false"),
-    ("precision", "fp8", "one of no, bf16, fp16"),
+    ("precision", "fp16", "one of no, bf16"),
     ("cpu", 0, "true or false"),
     ("shard", "all", "true or false"),
     ("checkpointing", 1, "true or false"),
@@ -165,7 +167,7 @@ def test_a_full_disk_loses_nothing(tiny_config, tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def fill(trainer):
-        if trainer.step == 4:
+        if trainer.step == 3:
             resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
 
     folder = tmp_path / "full"
@@ -179,6 +181,14 @@ def test_a_full_disk_loses_nothing(tiny_config, tmp_path):
     assert load_checkpoint(folder / "checkpoint.safetensors")[1]["step"] == 2, "the old one survives"
     assert not list(folder.glob("*.part")), "nothing half written is left"
     assert losses_of(tiny_config, folder) == whole[2:]
+
+
+@pytest.mark.parametrize("name", ["x.weight_scale", "scaled_fp8", "x.comfy_quant"])
+def test_a_base_in_scaled_fp8_is_a_sentence(tmp_path, name):
+    file = tmp_path / "fp8.safetensors"
+    save_file({"context_embedder.weight": torch.zeros(2, 2), name: torch.ones(1)}, file)
+    with pytest.raises(ValueError, match="is made smaller .*, and training needs the whole weights"):
+        load_base(file)
 
 
 def test_two_runs_in_one_folder(tiny_config, tmp_path):

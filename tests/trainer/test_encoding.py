@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
 
 from tools.comfy_server import ROOT
+from training.data.example import Example, Reference
 from training.data.feed import Feed
 from training.data.folder import Folder
 from training.data.sizes import Sizes
@@ -47,6 +49,18 @@ def test_shapes_are_known_without_encoding(tiny_config, change):
             assert shape == examples.encoded(stage, number).shape
             found.add(shape)
     assert len(found) > 1
+
+
+@pytest.mark.parametrize("phrase", ["piñata", "cat"])
+def test_a_letter_that_t5_lacks_is_found(tiny, phrase):
+    encoder = FluxEncoder(tiny / "flux")
+    picture = np.zeros((64, 64, 3), np.uint8)
+    prompt = f"a dog and a {phrase} on a sofa"
+    pieces = encoder.pieces(prompt)
+    assert ("<unk>" in pieces) == (phrase == "piñata")
+    encoded = encode_example(Example(prompt, (Reference(picture, f"a {phrase}", phrase),), picture), encoder)
+    said = "".join(pieces[i] for i in encoded.phrases[0])
+    assert said.replace("<unk>", "ñ").strip("▁") == phrase
 
 
 def test_a_long_prompt_has_its_own_shape(tiny):
@@ -93,7 +107,7 @@ def test_each_row_is_encoded_once_and_a_stopped_run_goes_on(tiny_config, tmp_pat
     with pytest.raises(KeyboardInterrupt):
         encode(config)
     files = sorted((tmp_path / "cache").iterdir())
-    assert [file.name for file in files] == ["rows_00000000_00000001.safetensors"], "whole shards alone"
+    assert [f.name[:22] for f in files] == ["rows_00000000_00000001"], "whole shards alone"
     monkeypatch.setattr(FluxEncoder, "image", whole)
     encode(config)
     assert "6 rows of" in capsys.readouterr().out
@@ -102,6 +116,21 @@ def test_each_row_is_encoded_once_and_a_stopped_run_goes_on(tiny_config, tmp_pat
     before = {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").iterdir()}
     encode(config)
     assert before == {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").iterdir()}
+
+
+def test_other_sizes_are_encoded_beside(tiny_config, tmp_path, capsys):
+    config = with_encoder(tiny_config, cache=str(tmp_path / "cache"))
+    encode(config)
+    first = {name for file in (tmp_path / "cache").iterdir() for name in load_file(file)}
+    smaller = config | {"pixels": config["pixels"] | {"target": 32}}
+    encode(smaller)
+    assert capsys.readouterr().out.count("5 are left") == 2
+    both = {name for file in (tmp_path / "cache").iterdir() for name in load_file(file)}
+    assert first < both, "what was there stays"
+    words = {name for name in both - first if name.startswith("words/")}
+    assert not words, "the same words are not encoded again"
+    encode(config)
+    assert "5 are encoded" in capsys.readouterr().out
 
 
 def test_two_processes_share_the_rows(tiny_config, tmp_path):

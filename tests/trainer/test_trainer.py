@@ -14,9 +14,11 @@ from safetensors.torch import load_file, save_file
 from sprites.text_encoder import text_weights
 from studies.base_model.flux import new_flux
 from tools.comfy_server import ROOT
+from training.export import export
 from training.run.trainer import Trainer
 from training.train import LORA, read_config, train
 
+RANKS = {"subject": 32, "noise": 32}  # bitsandbytes keeps small ones in 32 bits
 SMALL = {"seed": 1, "hidden": 128, "double_blocks": 1, "single_blocks": 1}
 
 
@@ -76,6 +78,30 @@ def test_a_killed_run_goes_on_exactly(config, tmp_path):
     assert rest == whole[4:], "after a kill at step 5 the checkpoint of step 4 goes on"
     a, b = (load_file(tmp_path / name / LORA) for name in ("whole", "killed"))
     assert a.keys() == b.keys() and all(torch.equal(a[n], b[n]) for n in a)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw8bit", "prodigy"])
+def test_other_optimizers_go_on_exactly(config, tmp_path, optimizer):
+    """Prodigy keeps the rate that it found beside its tensors; bitsandbytes wraps them, and counts steps."""
+    config |= {"optimizer": optimizer, "learning_rate": None, "variant": config["variant"] | {"ranks": RANKS}}
+    whole = losses_of(config, tmp_path / "whole")
+    with pytest.raises(Killed):
+        losses_of(config, tmp_path / "killed", until=5)
+    assert losses_of(config, tmp_path / "killed") == whole[4:]
+    a, b = (load_file(tmp_path / name / LORA) for name in ("whole", "killed"))
+    assert all(torch.equal(a[n], b[n]) for n in a)
+
+
+def test_the_lora_of_a_run_that_is_not_finished(config, tmp_path):
+    with pytest.raises(Killed):
+        losses_of(config, tmp_path, until=5)
+    (file,) = export(tmp_path / "checkpoint.safetensors", tmp_path / "so far")
+    assert file.name == "dual_lora_step_000004.safetensors"
+    short = config | {"stages": [config["stages"][0], config["stages"][1] | {"steps": 1}]}
+    losses_of(short, tmp_path / "short")  # to step 4
+    with safe_open(file, "pt") as a, safe_open(tmp_path / "short" / LORA, "pt") as b:
+        assert a.keys() == b.keys() and all(torch.equal(a.get_tensor(n), b.get_tensor(n)) for n in a.keys())
+        assert a.metadata() | {"minutes": ""} == b.metadata() | {"minutes": ""}
 
 
 def test_checkpointing_changes_nothing(config, tmp_path):

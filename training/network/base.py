@@ -18,6 +18,7 @@ from .family import FLUX2, Family, named
 from .flux2_names import MARK, diffusers_names
 
 HEAD = 128
+SCALED = r"(weight_scale(_2)?|scale_weight|scale_input|input_scale|scaled_fp8|comfy_quant)$"
 
 
 def load_base(path: Path, dtype: torch.dtype = torch.float32) -> nn.Module:
@@ -37,6 +38,11 @@ def load_base(path: Path, dtype: torch.dtype = torch.float32) -> nn.Module:
         raise ValueError(
             f"base {path} is not a whole safetensors file ({error}). Download it again."
         ) from None
+    if scales := [n for n in state if re.search(SCALED, n)]:
+        raise ValueError(
+            f"base {path} is made smaller (it has {scales[0]}), and training needs the whole weights. Give "
+            "the file in 16 bits, or the folder in diffusers' format; quantise makes it small in memory."
+        )
     if MARK in state:
         return _flux2({n: t.to(dtype) for n, t in diffusers_names(state).items()})
     if "context_embedder.weight" not in state:

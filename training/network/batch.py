@@ -11,6 +11,7 @@ from einops import rearrange
 from torch import Tensor
 
 from musar_attention import SubjectTokens, TokenLayout, find_phrase, phrase_weights
+from musar_attention.phrases import text_of
 
 from ..data.example import Example
 from ..encoders import Encoder
@@ -54,7 +55,7 @@ def encode_example(example: Example, encoder: Encoder, condition_prompts: bool =
     text, pooled = encoder.prompt(example.prompt)
     if example.prompt:
         pieces = encoder.pieces(example.prompt)
-        spans = [find_phrase(pieces, r.phrase, r.occurrence) for r in example.references]
+        spans = [find_phrase(pieces, as_read(r.phrase, encoder), r.occurrence) for r in example.references]
     else:  # dropped: nothing names the one subject, and it owns everything
         spans = [()] * len(example.references)
     latents = [encoder.image(r.image) for r in example.references]
@@ -69,6 +70,11 @@ def encode_example(example: Example, encoder: Encoder, condition_prompts: bool =
         tuple(encoder.words(r.words) for r in example.references) if condition_prompts else (),
         tuple(spans),
     )
+
+
+def as_read(phrase: str, encoder: Encoder) -> str:
+    """The phrase as the tokenizer reads it: letters that it lacks are marked."""
+    return text_of(encoder.pieces(phrase)).strip()
 
 
 def shape_of(example: Example, encoder: Encoder, condition_prompts: bool = True) -> tuple:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from musar_attention import LowRank, TokenLayout, add_dual_lora
 from musar_attention.lora import BRANCHES
 
+FACTORS = {"down": "A", "up": "B"}  # in files
 EVERYONE = "all"  # one LoRA for all tokens, as the ablation has it
 MLP = r"(net\.(0\.proj|2)|linear_(in|out))"  # FLUX.1's, FLUX.2's
 STREAMS = (  # of the layers that take a LoRA: attention and MLP projections of every block
@@ -85,10 +86,8 @@ class DualLora(nn.Module):
     def _named(self) -> dict[str, Tensor]:
         named = {}
         for key, pair in self.factors.items():
-            branch, name = key.replace("/", ".").split(":")
-            start = "" if branch == EVERYONE else f"{branch}."
-            named[f"{start}transformer.{name}.lora_A.weight"] = pair.down.weight
-            named[f"{start}transformer.{name}.lora_B.weight"] = pair.up.weight
+            named[_exported_name(key, "down")] = pair.down.weight
+            named[_exported_name(key, "up")] = pair.up.weight
         return named
 
 
@@ -110,13 +109,32 @@ def _key(branch: str, module: str) -> str:
     return f"{branch}:{module}".replace(".", "/")
 
 
+def _exported_name(key: str, factor: str) -> str:
+    branch, name = key.replace("/", ".").split(":")
+    start = "" if branch == EVERYONE else f"{branch}."
+    return f"{start}transformer.{name}.lora_{FACTORS[factor]}.weight"
+
+
+def exported_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`DualLora.exported`, of the state_dict of one that is not there."""
+    named = {}
+    for full, value in state.items():
+        key, factor, _ = full.removeprefix("factors.").split(".")
+        named[_exported_name(key, factor)] = value
+    return named
+
+
 def metadata(
-    lora: DualLora, base_model: str, step: int, seconds: float = 0.0, trained: Mapping[str, Any] | None = None
+    ranks: Mapping[str, int],
+    base_model: str,
+    step: int,
+    seconds: float = 0.0,
+    trained: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
     """What stands in the file for people, the format that the node checks, and how it was `trained`, with
     which nodes compare the graph."""
-    facts = {f"{branch}_rank": str(rank) for branch, rank in lora.ranks.items()}
+    facts = {f"{branch}_rank": str(rank) for branch, rank in ranks.items()}
     facts |= {"base_model": base_model, "step": str(step), "minutes": f"{seconds / 60:.1f}"}
     if trained:
         facts["musar_trained"] = json.dumps(trained)
-    return facts if EVERYONE in lora.ranks else {"musar_format": "1"} | facts
+    return facts if EVERYONE in ranks else {"musar_format": "1"} | facts

@@ -24,6 +24,7 @@ from .checkpoint import (
     CHECKPOINT,
     load_checkpoint,
     load_optimizer,
+    optimizer_numbers,
     optimizer_tensors,
     same_run,
     save_checkpoint,
@@ -62,7 +63,7 @@ class Trainer:
         self.total = sum(stage["steps"] for stage in config["stages"])
         self.log = Log(folder if config["log"] and main else None)
         rank = self.accelerator.process_index
-        self.ahead = Ahead(examples, folder / "ahead" / f"process_{rank}.safetensors")
+        self.ahead = Ahead(examples, folder / "ahead" / f"process_{rank}")
         self.prepared = 0  # the step that `ahead` reaches
 
     @property
@@ -94,9 +95,9 @@ class Trainer:
                 bar.update()
                 bar.set_postfix(stage=self.stage + 1, loss=f"{loss:.4f}")
                 self.log.step(self.step, time.monotonic() - start)
-                each_step(self, loss)
                 if self.step % self.config["save_every"] == 0 or self.step == self.total:
                     self.save()
+                each_step(self, loss)
 
     def one_step(self) -> float:
         """The mean loss over every process's batches."""
@@ -209,6 +210,7 @@ class Trainer:
             }
             tensors = {f"{part}|{n}": t for part, state in parts.items() for n, t in state.items()}
             facts = {"step": self.step, "seconds": self.seconds, "stage": self.stage, "config": self.config}
+            facts["optimizer"] = optimizer_numbers(self.optimizer.state_dict())
             save_checkpoint(self.checkpoint, tensors, facts | {"buckets": self.buckets.state()})
         self.accelerator.wait_for_everyone()
 
@@ -221,7 +223,7 @@ class Trainer:
             parts[part][name] = value
         self.lora.load_state_dict(parts["lora"])
         self.average = {n: parts["average"][n].to(t.device) for n, t in self.lora.state_dict().items()}
-        load_optimizer(self.optimizer, parts["optimizer"])
+        load_optimizer(self.optimizer, parts["optimizer"], facts.get("optimizer"))
         self.step, self.seconds, self.stage = facts["step"], facts["seconds"], facts["stage"]
         self.buckets = self._buckets(self.stage)
         self.buckets.load(facts["buckets"])

@@ -15,6 +15,7 @@ from ..data.example import Example, Reference
 from ..data.pair import BadRow
 from ..data.pixels import decode
 from ..data.preview import REFERENCE, TARGET, fit
+from ..data.sizes import Sizes, check
 from ..encoders import Encoder
 from ..network.batch import collate, encode_example, unpack
 from .draw import draw, nothing_said
@@ -26,10 +27,13 @@ FOLDER = "validation"
 class Validation:
     """Draws `prompts`, a YAML file, every so many steps. Call it after each step."""
 
-    def __init__(self, settings: dict, encoder: Encoder, condition_prompts: bool) -> None:
+    def __init__(
+        self, settings: dict, encoder: Encoder, condition_prompts: bool, sizes: Sizes | None = None
+    ) -> None:
         self.settings, self.encoder = settings, encoder
-        self.examples = read_prompts(Path(settings["prompts"]))
+        self.examples = read_prompts(Path(settings["prompts"]), sizes or Sizes())
         self.batches = [collate([encode_example(e, encoder, condition_prompts)]) for e in self.examples]
+        self.nothing = encoder.prompt("") if settings["cfg"] != 1 else None  # no text encoder runs later
 
     def __call__(self, trainer: Trainer, loss: float) -> None:
         if trainer.step % self.settings["every"] and trainer.step != trainer.total:
@@ -58,39 +62,43 @@ class Validation:
         batch = to_device(self.batches[i], trainer.accelerator.device)
         noise = torch.randn(batch.latent.shape, generator=torch.Generator().manual_seed(i)).to(batch.latent)
         cfg = self.settings["cfg"]
-        silent = nothing_said(batch, self.encoder.prompt("")) if cfg != 1 else None
+        silent = nothing_said(batch, self.nothing) if self.nothing else None
         latent = draw(
             trainer.model, batch, noise, self.settings["steps"], silent, cfg, self.settings["guidance"]
         )
         return self.encoder.picture(unpack(latent, batch.size[0])[0].cpu())
 
 
-def read_prompts(file: Path) -> list[Example]:
+def read_prompts(file: Path, sizes: Sizes) -> list[Example]:
     """Pictures' paths are relative to the file. ValueError says what is missing."""
     if not file.is_file():
         raise ValueError(f"validation.prompts is {file}, and there is no such file.")
     found = yaml.safe_load(file.read_text())
     if not isinstance(found, list) or not found:
         raise ValueError(f"{file} is a list of prompts with their references; found {found!r}.")
-    return [_example(entry, file, i) for i, entry in enumerate(found, 1)]
+    return [_example(entry, file, i, sizes) for i, entry in enumerate(found, 1)]
 
 
-def _example(entry: dict, file: Path, number: int) -> Example:
+def _example(entry: dict, file: Path, number: int, sizes: Sizes) -> Example:
     where = f"{file}, prompt {number}"
     try:
         prompt, (height, width), references = entry["prompt"], entry["size"], entry["references"]
-        shown = tuple(_reference(r, references[:k], file.parent) for k, r in enumerate(references))
+        shown = tuple(_reference(r, references[:k], file.parent, sizes) for k, r in enumerate(references))
+        canvas = np.zeros((height, width, 3), np.uint8)  # whose size counts
+        check(canvas, "size")
+    except (BadRow, OSError) as error:
+        raise ValueError(f"{where}: {error}") from None
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{where}: write prompt, size (height, width) and references, each with image, words and "
             f"phrase. ({type(error).__name__}: {error})"
         ) from None
-    except (BadRow, OSError) as error:
-        raise ValueError(f"{where}: {error}") from None
-    return Example(prompt, shown, np.zeros((height, width, 3), np.uint8))  # whose size counts
+    return Example(prompt, shown, canvas)
 
 
-def _reference(entry: dict, before: Sequence[dict], folder: Path) -> Reference:
+def _reference(entry: dict, before: Sequence[dict], folder: Path, sizes: Sizes) -> Reference:
     image, phrase = folder / entry["image"], entry["phrase"]
     earlier = sum(r["phrase"] == phrase for r in before)
-    return Reference(decode(image.read_bytes(), str(image)), entry["words"], phrase, earlier)
+    picture = sizes.of_reference(decode(image.read_bytes(), str(image)))
+    check(picture, f"reference {image.name}")
+    return Reference(picture, entry["words"], phrase, earlier)
