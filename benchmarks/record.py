@@ -114,9 +114,9 @@ class Bench:
 
         return run
 
-    def _show(self, record: Any) -> None:
-        (latest,) = record.steps.values()
-        self.maps.draw_owners(record, [latest], [s.name for s in record.plan.subjects], 0)
+    def _show(self, part: Any) -> None:
+        (latest,) = part.steps.values()
+        self.maps.draw_owners(part, [latest], part.names, 0)
 
 
 @torch.inference_mode()

@@ -6,7 +6,8 @@ import torch
 from comfy_api.latest import io, ui
 
 from .host.leak_sheet import leak_sheet
-from .host.maps import affinity_sheet, owner_maps, owner_masks
+from .host.lettering import shown
+from .host.maps import affinity_sheet, owner_map, owner_masks, stacked
 from .host.record import record_of
 from .host.shares import shares_of
 
@@ -63,28 +64,36 @@ class MusarRoutingPreview(io.ComfyNode):
                 "model did not go through MUSAR Routing, so nothing was routed. Connect the model "
                 "that the sampler uses, with MUSAR Routing before it."
             )
-        if not record.steps:
+        if not record.shown:
             raise ValueError(
                 "The latest run of model routed nothing: its conditioning has no subjects, dynamic "
                 "is off in MUSAR Routing, or the window left every step out. Connect the model and "
                 "the samples of a sampler that routed."
             )
-        count = len(samples["samples"])
-        first = next(iter(record.steps.values()))
-        target = record.plan.family.tokens_of(*samples["samples"].shape[-2:])
-        if target != record.layout.target or count != len(first.owned):
+        parts = [part for part in record.shown if not part.plan.cropped]
+        if not parts:
             raise ValueError(
-                f"samples are {count} of {target[0]} × {target[1]} tokens and the latest run of model "
-                f"made {len(first.owned)} of {record.layout.target[0]} × {record.layout.target[1]}: "
-                "another sampler used the same model since. Give it a MUSAR Routing of its own."
+                "The conditioning is set to an area of the picture (Conditioning Set Area, or Set Mask with "
+                "mask bounds), so what was decided covers that area alone, and cannot be laid over the "
+                "picture. Leave the preview out, or the area: boxes on MUSAR Conditioning say where a "
+                "subject may be."
             )
-        names = [subject.name for subject in record.plan.subjects]
+        count, family = len(samples["samples"]), parts[0].plan.family
+        target = family.tokens_of(*samples["samples"].shape[-2:])
+        for part in parts:
+            made, found = len(next(iter(part.steps.values())).owned), part.layout.target
+            if target != found or count != made:
+                raise ValueError(
+                    f"samples are {count} of {target[0]} × {target[1]} tokens and the latest run of model "
+                    f"made {made} of {found[0]} × {found[1]}: another sampler used the same model since. "
+                    "Give it a MUSAR Routing of its own."
+                )
         pictures = [None] * count if image is None else [image[min(i, len(image) - 1)] for i in range(count)]
-        maps = owner_maps(record, names, pictures)
-        sheets = torch.cat([affinity_sheet(record, names, i) for i in range(count)])
-        leaks = torch.cat([leak_sheet(record, names, i) for i in range(count)])
-        cell = record.plan.family.cell
-        size = tuple(side * cell for side in samples["samples"].shape[-2:])
-        masks = torch.cat([owner_masks(record, i, size) for i in range(count)])
-        shown = ui.PreviewImage(maps, cls=cls).as_dict() | {"musar": shares_of(record, names, count)}
-        return io.NodeOutput(maps, sheets, leaks, masks, ui=shown)
+        each = [(part, shown(part.names), i) for i in range(count) for part in parts]
+        maps = stacked([owner_map(part, names, i, pictures[i]) for part, names, i in each])
+        sheets, leaks = (stacked([draw(*one) for one in each]) for draw in (affinity_sheet, leak_sheet))
+        size = tuple(side * family.cell for side in samples["samples"].shape[-2:])
+        masks = torch.cat([owner_masks(part, i, size) for part, _, i in each])
+        shares = [one for of_picture in zip(*(shares_of(p, count) for p in parts)) for one in of_picture]
+        seen = ui.PreviewImage(maps, cls=cls).as_dict() | {"musar": shares}
+        return io.NodeOutput(maps, sheets, leaks, masks, ui=seen)

@@ -16,6 +16,8 @@ from .images import fit_reference
 from .keys import PLAN
 from .plan import PixelBox, Placement, Plan, PlanCond, PlannedSubject, Subject
 
+CLIP_L = 77  # vectors of a prompt, which an encoder of type sd3 has in T
+
 
 def encode_prompt(clip: CLIP, prompt: str, guidance: float) -> tuple[list, Family, list]:
     """The stock conditioning of a prompt, the family of its text encoder, and its token stream."""
@@ -66,7 +68,7 @@ def plan_subjects(
     placement: Placement,
 ) -> Planned:
     """A subject of strength 0 is left out, but its phrase still takes its occurrence in the prompt."""
-    spans = _find_phrases(clip, prompt, family, stream, subjects, conditioning[0][0].shape[-1])
+    spans = _find_phrases(clip, prompt, family, stream, subjects, conditioning[0][0])
     latents, planned = [], []  # planned: for each subject, one plan an entry of the conditioning
     progress = comfy.utils.ProgressBar(len(subjects))
     for (name, subject), span in zip(subjects.items(), spans):
@@ -91,14 +93,21 @@ def plan_subjects(
 
 
 def _find_phrases(
-    clip: CLIP, prompt: str, family: Family, stream: list, subjects: dict[str, Subject], width: int
+    clip: CLIP, prompt: str, family: Family, stream: list, subjects: dict[str, Subject], context: Tensor
 ) -> tuple:
     if not prompt.strip():
         raise ValueError(
             f"prompt is empty, so it cannot name {', '.join(subjects)}. Describe the picture and "
             "name every subject by its phrase."
         )
-    pieces = family.text.pieces(clip, _encoded(family, stream, width))
+    stream = _encoded(family, stream, context.shape[-1])
+    front = context.shape[1] - len(stream)
+    if front and front % CLIP_L == 0:
+        raise ValueError(
+            f"clip puts {front} vectors of CLIP-L in front of {family.text.name}'s, as its type sd3 does. "
+            f"{family.text.wanted}"
+        )
+    pieces = family.text.pieces(clip, stream)
     phrases = [_as_read(clip, family, subject.phrases) for subject in subjects.values()]
     try:
         return find_phrases(pieces, phrases)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .memory import names_of
+
 CACHE = "KV_Attn_Input"  # core's class, among the patches of attention
 
 
@@ -18,7 +20,7 @@ def own_keys(options: dict, kept: dict[tuple, dict]) -> Iterator[None]:
     caches = [patch for patch in patches if type(patch).__name__ == CACHE]
     others = [cache.cache for cache in caches]
     for place, cache in enumerate(caches):
-        cache.cache = kept.setdefault((place, *options.get("uuids", ())), {})
+        cache.cache = kept.setdefault((place, *names_of(options)), {})
     try:
         yield
     finally:

@@ -9,29 +9,31 @@ import numpy as np
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from .maps import FADED, INK, MARGIN, PAGE, colour_of, font, tensor, words
-from .record import RunRecord
+from .lettering import font
+from .maps import FADED, INK, MARGIN, PAGE, colour_of, tensor, words
+from .record import Part
 
 CELL, HEAD = (116, 44), 58
 UNMEASURED = "Leak was not measured: turn on leak in MUSAR Routing."
 
 
-def leak_sheet(record: RunRecord, names: list[str], batch: int) -> Tensor:
+def leak_sheet(part: Part, names: list[str], batch: int) -> Tensor:
     """[1,H,W,3]: the share of attention that each subject's part paid to each reference."""
-    measured = [step.leak for step in record.steps.values() if step.leak]
+    measured = [step.leak for step in part.steps.values() if step.leak]
     if not measured:
         return words(UNMEASURED)
     shares = reduce(add, measured).shares[batch].numpy()
-    label = max(int(font(15).getlength(f"{name}'s part")) for name in names) + 3 * MARGIN + 18
+    face = font(15, *names, "'s part")
+    label = max(int(face.getlength(f"{name}'s part")) for name in names) + 3 * MARGIN + 18
     width, height = label + len(names) * CELL[0] + MARGIN, HEAD + len(names) * CELL[1] + MARGIN
     sheet = Image.new("RGB", (width, height), PAGE)
     pen = ImageDraw.Draw(sheet)
     pen.text((MARGIN, 8), "attention to the reference of", INK, font(15))
     for k, name in enumerate(names):
         x, y = label + k * CELL[0], HEAD + k * CELL[1]
-        pen.text((x + 8, 32), name, INK, font(15))
+        pen.text((x + 8, 32), name, INK, face)
         pen.rectangle((MARGIN, y + 12, MARGIN + 18, y + 30), fill=colour_of(k))
-        pen.text((2 * MARGIN + 18, y + 12), f"{name}'s part", INK, font(15))
+        pen.text((2 * MARGIN + 18, y + 12), f"{name}'s part", INK, face)
         for other in range(len(names)):
             _cell(pen, (label + other * CELL[0], y), float(shares[k, other]), colour_of(other))
     return tensor(sheet)
@@ -41,6 +43,6 @@ def _cell(pen: ImageDraw.ImageDraw, corner: tuple[int, int], share: float, colou
     """A share, its bar below. NaN: no token was in the region."""
     x, y = corner
     pen.rectangle((x, y, x + CELL[0] - 4, y + CELL[1] - 4), outline=FADED)
-    pen.text((x + 8, y + 8), "–" if np.isnan(share) else f"{share:.1%}", INK, font(15))
+    pen.text((x + 8, y + 8), "-" if np.isnan(share) else f"{share:.1%}", INK, font(15))
     if share > 0:
         pen.rectangle((x + 1, y + CELL[1] - 10, x + 1 + share * (CELL[0] - 6), y + CELL[1] - 5), fill=colour)

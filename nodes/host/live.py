@@ -8,8 +8,9 @@ from comfy_execution.utils import get_executing_context
 from protocol import BinaryEventTypes
 from server import PromptServer
 
+from .lettering import shown
 from .maps import draw_owners
-from .record import RunRecord
+from .record import Part
 
 SHOWS = "supports_preview_metadata"  # what a client says that can draw on a node by its id
 
@@ -28,16 +29,15 @@ class LivePreview:
                 "real_node_id": graph.get_real_node_id(node),
             }
 
-    def show(self, record: RunRecord) -> None:
+    def show(self, part: Part) -> None:
         """The latest step's owners, of the batch's first picture."""
         server, context = getattr(PromptServer, "instance", None), get_executing_context()
-        if self.ids is None or server is None or context is None or not record.steps:
+        if self.ids is None or server is None or context is None or not part.steps:
             return
         client = server.client_id
         if client is None or not feature_flags.supports_feature(server.sockets_metadata, client, SHOWS):
             return
-        latest = next(reversed(record.steps.values()))
-        names = [subject.name for subject in record.plan.subjects]
-        image = draw_owners(record, [latest], names, 0)
+        latest = next(reversed(part.steps.values()))
+        image = draw_owners(part, [latest], shown(part.names), 0)
         ids = self.ids | {"prompt_id": context.prompt_id}
         server.send_sync(BinaryEventTypes.PREVIEW_IMAGE_WITH_METADATA, (("PNG", image, None), ids), client)

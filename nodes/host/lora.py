@@ -40,15 +40,15 @@ def _linear(weight: Tensor) -> nn.Module:
 def add_branches(model: ModelPatcher, branches: Sequence[Branch], family: Family) -> ModelPatcher:
     """A clone of the model with the branches on it; the model itself if none has any strength."""
     holder, layers = nn.Module(), defaultdict(lambda: defaultdict(list))
-    holder.pairs = nn.ModuleList()
+    pairs: dict[int, _Pair] = {}  # by target: both branches may have the same
     for branch in branches:
         for target in branch.targets if branch.strength else ():
-            pair = _Pair(target)
-            holder.pairs.append(pair)
+            pair = pairs.setdefault(id(target), _Pair(target))
             low_rank = LowRank(pair.down, pair.up, target.scale * branch.strength, target.columns)
             layers[target.module, target.stream][branch.name].append(low_rank)
     if not layers:
         return model
+    holder.pairs = nn.ModuleList(pairs.values())
     patcher = getattr(comfy.model_patcher, "CoreModelPatcher", ModelPatcher)  # the kind core uses now
     weights = patcher(holder, model.load_device, model.offload_device)
 

@@ -54,7 +54,7 @@ def read_branches(
 ) -> list[Branch]:
     """Both branches from one file or two; a file that holds both may also stand for one."""
     first = split_branches(read_file(subject), subject.name)
-    second = first if noise is None else split_branches(read_file(noise), noise.name)
+    second = first if noise in (None, subject) else split_branches(read_file(noise), noise.name)
     if "subject" not in first and strengths["subject"]:
         raise ValueError(f"{subject.name} holds a noise branch only. Choose it as noise_lora.")
     if noise is not None:
@@ -65,10 +65,14 @@ def read_branches(
         "subject": (first.get("subject", {}), subject),
         "noise": (second.get("noise", {}), noise or subject),
     }
+    parsed: dict[int, list[Target]] = {}  # one file as both branches is held once
+    for name, (state, file) in states.items():
+        if state and strengths[name] and id(state) not in parsed:
+            parsed[id(state)] = parse(state, model, family, file.name)
     return [
-        Branch(name, parse(state, model, family, file.name), strengths[name])
-        for name, (state, file) in states.items()
-        if state and strengths[name]
+        Branch(name, parsed[id(state)], strengths[name])
+        for name, (state, _) in states.items()
+        if id(state) in parsed and strengths[name]
     ]
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional as F
 
 from ...musar_attention import StepRecord, owner_of
-from .record import RunRecord
+from .lettering import font
+from .record import Part
 
-# Told apart by colour-blind people too (Okabe and Ito); nobody is grey.
-COLOURS = ((0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (213, 94, 0))
+# The first six are told apart by colour-blind people too (Okabe and Ito); nobody is grey.
+COLOURS = (
+    *((0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (213, 94, 0)),
+    *((240, 228, 66), (51, 34, 136), (136, 34, 85), (153, 221, 119), (102, 60, 20), (255, 170, 187)),
+    *((20, 90, 50), (170, 0, 0), (187, 204, 238), (60, 60, 60)),
+)
 NOBODY = (150, 150, 150)
 PAGE, INK, FADED = (255, 255, 255), (25, 25, 25), (225, 225, 225)
 COVER = 0.55  # how much of the picture the map hides
@@ -28,28 +33,28 @@ def colour_of(k: int) -> tuple[int, int, int]:
     return NOBODY if k < 0 else COLOURS[k % len(COLOURS)]
 
 
-def owner_map(record: RunRecord, names: list[str], batch: int, image: Tensor | None = None) -> Tensor:
+def owner_map(part: Part, names: list[str], batch: int, image: Tensor | None = None) -> Tensor:
     """[1,H,W,3]: owners over the whole run, over the picture (or blank), with a legend below."""
-    return tensor(draw_owners(record, list(record.steps.values()), names, batch, image))
+    return tensor(draw_owners(part, list(part.steps.values()), names, batch, image))
 
 
-def owner_maps(record: RunRecord, names: list[str], images: list[Tensor | None]) -> Tensor:
-    """[B,H,W,3]: one a picture; white below those whose legend needs fewer lines."""
-    maps = [owner_map(record, names, i, image) for i, image in enumerate(images)]
-    height = max(one.shape[1] for one in maps)
-    return torch.cat([F.pad(one, (0, 0, 0, 0, 0, height - one.shape[1]), value=1.0) for one in maps])
+def stacked(sheets: Sequence[Tensor]) -> Tensor:
+    """[1,H,W,3] each -> [B,H,W,3]: white below and beside those that are smaller."""
+    height, width = (max(one.shape[i] for one in sheets) for i in (1, 2))
+    room = ((0, 0, 0, width - one.shape[2], 0, height - one.shape[1]) for one in sheets)
+    return torch.cat([F.pad(one, pad, value=1.0) for one, pad in zip(sheets, room)])
 
 
 def draw_owners(
-    record: RunRecord,
+    part: Part,
     steps: list[StepRecord],
     names: list[str],
     batch: int,
     image: Tensor | None = None,
 ) -> Image.Image:
-    """Owners in most layers of these steps of the record."""
-    (rows, columns), token = record.layout.target, record.plan.family.token
-    owner = owners_over(record, steps, batch).numpy()
+    """Owners in most layers of these steps of the part."""
+    (rows, columns), token = part.layout.target, part.plan.family.token
+    owner = owners_over(part, steps, batch).numpy()
     palette = np.array([colour_of(k) for k in range(-1, len(names))], np.float32)
 
     scale = max(1, -(-SMALLEST // (max(rows, columns) * token)))
@@ -68,38 +73,39 @@ def draw_owners(
     return _above(drawn, _legend(entries, drawn.width))
 
 
-def owners_over(record: RunRecord, steps: list[StepRecord], batch: int) -> Tensor:
+def owners_over(part: Part, steps: list[StepRecord], batch: int) -> Tensor:
     """int64 rows × columns of tokens: the owner in most layers of these steps, −1 = nobody."""
     owned = torch.stack([step.owned[batch].float() for step in steps]).mean(0)
-    return owner_of(owned).view(record.layout.target)
+    return owner_of(owned).view(part.layout.target)
 
 
-def owner_masks(record: RunRecord, batch: int, size: tuple[int, int]) -> Tensor:
+def owner_masks(part: Part, batch: int, size: tuple[int, int]) -> Tensor:
     """[c,H,W]: what each subject owned over the whole run, in the picture's pixels."""
-    owner = owners_over(record, list(record.steps.values()), batch)
-    token = record.plan.family.token
-    each = (owner == torch.arange(record.layout.count)[:, None, None]).float()
+    owner = owners_over(part, list(part.steps.values()), batch)
+    token = part.plan.family.token
+    each = (owner == torch.arange(part.layout.count)[:, None, None]).float()
     return each.repeat_interleave(token, 1).repeat_interleave(token, 2)[:, : size[0], : size[1]]
 
 
-def affinity_sheet(record: RunRecord, names: list[str], batch: int) -> Tensor:
+def affinity_sheet(part: Part, names: list[str], batch: int) -> Tensor:
     """[1,H,W,3]: a row for each subject, a column for each step (eight at most), dark = strong.
 
     Each column has one scale for all its subjects: the strongest token of the step is darkest.
     """
-    rows, columns = record.layout.target
-    steps = list(record.steps.values())
+    rows, columns = part.layout.target
+    steps, numbers = list(part.steps.values()), [part.number(sigma) for sigma in part.steps]
     if len(names) == 1 and not any(step.affinity.any() for step in steps):
         return words(UNMEASURED)
     shown = sorted({round(i) for i in np.linspace(0, len(steps) - 1, min(STEPS, len(steps)))})
     side = max(96, columns * 4)
     size = (side, round(side * rows / columns))
-    label = max(int(font(18).getlength(name)) for name in names) + 2 * MARGIN
+    face = font(18, *names)
+    label = max(int(face.getlength(name)) for name in names) + 2 * MARGIN
     sheet = Image.new("RGB", (label + len(shown) * (side + 4), LEGEND + len(names) * (size[1] + 4)), PAGE)
     pen = ImageDraw.Draw(sheet)
     for x, step in enumerate(shown):
         left = label + x * (side + 4)
-        pen.text((left, 6), f"step {step + 1}", INK, font(18))
+        pen.text((left, 6), f"step {numbers[step]}", INK, font(18))
         heat = steps[step].affinity[batch].float()
         heat = (heat / heat.max().clamp(min=1e-8)).view(rows, columns, -1).numpy()
         for k in range(len(names)):
@@ -111,7 +117,7 @@ def affinity_sheet(record: RunRecord, names: list[str], batch: int) -> Tensor:
                 outline=FADED,
             )
     for k, name in enumerate(names):
-        pen.text((MARGIN, LEGEND + k * (size[1] + 4) + size[1] // 2 - 10), name, INK, font(18))
+        pen.text((MARGIN, LEGEND + k * (size[1] + 4) + size[1] // 2 - 10), name, INK, face)
     return tensor(sheet)
 
 
@@ -124,7 +130,7 @@ def words(text: str) -> Tensor:
 
 def _legend(entries: list[tuple[tuple[int, int, int], str]], width: int) -> Image.Image:
     """Swatches with words, in as many lines as they need."""
-    face, places, x, y = font(22), [], MARGIN, 6
+    face, places, x, y = font(22, *(words for _, words in entries)), [], MARGIN, 6
     for colour, words in entries:
         long = 32 + int(face.getlength(words)) + 2 * MARGIN
         if x > MARGIN and x + long > width:
@@ -155,11 +161,6 @@ def _grey(image: Tensor, size: tuple[int, int]) -> np.ndarray:
     pixels = (image.clamp(0, 1).mean(-1) * 255).round().to(torch.uint8).cpu().numpy()
     small = Image.fromarray(pixels).resize(size, Image.LANCZOS if size[0] < image.shape[1] else Image.NEAREST)
     return np.asarray(small, np.float32)[..., None].repeat(3, -1)
-
-
-@lru_cache
-def font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size=size)
 
 
 def tensor(image: Image.Image) -> Tensor:

@@ -8,32 +8,66 @@ from comfy.patcher_extension import WrappersMP
 from ...musar_attention import StepRecord, Tally, TokenLayout
 from .keys import WRAPPER
 from .plan import Plan
+from .routed_call import RoutedCall
 
-POSITIVE = 0  # in the host's cond_or_uncond
+POSITIVE = 0  # in the host's cond_or_uncond, but for guiders of more than two sides
+
+
+class Part:
+    """Of a run, what one set of subjects got: step by step, by the sampler's sigma."""
+
+    def __init__(self, plan: Plan, layout: TokenLayout, sigmas: list[float]) -> None:
+        self.plan, self.layout, self.sigmas = plan, layout, sigmas
+        self.steps: dict[float, StepRecord] = {}
+        self.layers: dict[float, int] = {}
+
+    @property
+    def names(self) -> list[str]:
+        return [subject.name for subject in self.plan.subjects]
+
+    def add(self, sigma: float, tally: Tally, rows: slice) -> None:
+        """Some samplers ask twice in a step: the later call counts, unless it left layers out."""
+        if tally.layers >= self.layers.get(sigma, 0):
+            self.steps[sigma], self.layers[sigma] = tally.result(rows), tally.layers
+
+    def number(self, sigma: float) -> int:
+        """Which step of the run, from 1."""
+        return 1 + self.sigmas.index(sigma)
 
 
 class RunRecord:
-    """Step by step, by the sampler's sigma: some samplers ask the model twice in a step."""
+    """A part for each set of subjects on each side: conditionings combined, or for ranges of steps."""
 
     def __init__(self) -> None:
-        self.plan: Plan | None = None
-        self.layout: TokenLayout | None = None
-        self.steps: dict[float, StepRecord] = {}
+        self.parts: dict[tuple, Part] = {}
+        self.sigmas: list[float] = []  # of all parts, as they came
 
-    def add(self, plan: Plan, layout: TokenLayout, tally: Tally, options: dict) -> bool:
-        """What one call of the model decided, for the positive conditioning's part of the batch.
+    def add(self, call: RoutedCall, options: dict) -> Part | None:
+        """What one call of the model decided. The part of it that a live view shows; None = another's."""
+        if call.tally.layers == 0:
+            return None
+        sides, sigma = options.get("cond_or_uncond") or [POSITIVE], options.get("sigmas")
+        sigma = 0.0 if sigma is None else float(sigma[0])
+        each, added = len(call.tally.owned) // len(sides), []
+        for i, side in enumerate(sides):
+            rows = slice(i * each, (i + 1) * each)
+            if bool(call.silent[rows].all()):
+                continue  # a zeroed negative shares the positive's plan, and is nobody's
+            names = tuple(subject.name for subject in call.plan.subjects)
+            key = side, names, call.layout.target
+            part = self.parts.setdefault(key, Part(call.plan, call.layout, self.sigmas))
+            if sigma not in self.sigmas:
+                self.sigmas.append(sigma)
+            part.add(sigma, call.tally, rows)
+            added.append(part)
+        first = next((part for part in self.shown if sigma in part.steps), None)
+        return first if first in added else None
 
-        False: it decided nothing there.
-        """
-        kinds = options.get("cond_or_uncond", [POSITIVE])
-        if tally.layers == 0 or POSITIVE not in kinds:
-            return False
-        each = len(tally.owned) // len(kinds)
-        first = kinds.index(POSITIVE) * each
-        sigma = options.get("sigmas")
-        self.plan, self.layout = plan, layout
-        self.steps[0.0 if sigma is None else float(sigma[0])] = tally.result(slice(first, first + each))
-        return True
+    @property
+    def shown(self) -> list[Part]:
+        """The positive's; where that has none, all: core's Dual CFG Guider counts its sides otherwise."""
+        positive = [part for (side, *_), part in self.parts.items() if side == POSITIVE]
+        return positive or list(self.parts.values())
 
 
 def record_of(model: ModelPatcher) -> RunRecord | None:

@@ -90,20 +90,20 @@ class RoutedCall:
         sigma = options.get("sigmas")
         self.in_window = sigma is None or end <= float(sigma[0]) <= start
         self.phrases = phrase_weights(layout, x.device)
-        self.allowed = self._allowed(x, context)
+        self.silent = (context == 0).flatten(1).all(1)  # ConditioningZeroOut leaves the plan with no words
+        self.allowed = self._allowed(x)
         self.found: Tensor | None = None  # evidence of the layers so far, and of the steps before
         self.ran = self.placed = False
         self.tally = Tally()
         self.attended: set[tuple] = set()  # blocks whose attention came by here
 
-    def _allowed(self, x: Tensor, context: Tensor) -> Tensor | None:
+    def _allowed(self, x: Tensor) -> Tensor | None:
         """bool [B|1,n,c], None = every subject may own every token."""
         allowed = None
         if any(s.bound for s in self.plan.subjects):
             allowed = inside(self.plan, x, self.layout.target)
-        silent = (context == 0).flatten(1).all(1)  # ConditioningZeroOut leaves the plan with no words
-        if silent.any():
-            speaking = ~silent[:, None, None].expand(-1, self.layout.target_length, self.layout.count)
+        if self.silent.any():
+            speaking = ~self.silent[:, None, None].expand(-1, self.layout.target_length, self.layout.count)
             allowed = speaking if allowed is None else allowed & speaking
         return allowed
 

@@ -89,9 +89,10 @@ class Routing:
             out = rest.execute(x, timestep, context, y, guidance, ref_latents, control, options, **kwargs)
         call.require_routed()
         if settings.remember and call.found is not None:
-            self.memory.keep(options, call.found)
-        if self.record.add(plan, layout, call.tally, options) and self.live:
-            self.live.show(self.record)
+            self.memory.keep(options, call.found, call.tally.layers)
+        part = self.record.add(call, options)
+        if part and self.live:
+            self.live.show(part)
         return out
 
     def _refuse(self, plan: Plan, x: Tensor, references: list[Tensor], method: str) -> None:

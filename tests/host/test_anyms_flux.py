@@ -183,6 +183,21 @@ def test_with_musar_in_the_same_graph(lay, route, sample, condition, flux):
     assert torch.equal(sample(first, plain), sample(lay(INSTANTX), plain))
 
 
+def test_a_guider_of_three_sides_is_refused(lay, condition, call):
+    model = lay(INSTANTX)
+    conds = {"cond1": condition(PROMPT), "cond2": condition("a house"), "negative": condition("a tree")}
+    cfg = {"cfg_conds": 2.0, "cfg_cond2_negative": 2.0, "style": "regular"}
+    with pytest.raises(ValueError, match="more than two sides .*Use CFG Guider"):
+        call(
+            "SamplerCustomAdvanced",
+            noise=call("RandomNoise", noise_seed=1)[0],
+            guider=call("DualCFGGuider", model=model, **conds, **cfg)[0],
+            sampler=call("KSamplerSelect", sampler_name="euler")[0],
+            sigmas=call("BasicScheduler", model=model, scheduler="simple", steps=2, denoise=1.0)[0],
+            latent_image={"samples": torch.zeros(1, 16, 12, 10)},
+        )
+
+
 def test_two_adapters_in_a_row(lay, sample, condition):
     positive = condition(PROMPT)
     a, b = lay(XLABS, on=lay(INSTANTX)), lay(INSTANTX, on=lay(XLABS))

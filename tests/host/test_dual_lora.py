@@ -122,6 +122,27 @@ def test_one_file_for_both(flux, lora, route, sample, condition, files, call):
     assert torch.equal(sample(route(model), subjects), sample(route(lora(flux, subject, noise)), subjects))
 
 
+def test_one_plain_file_as_both_branches_is_held_once(flux, route, sample, condition, files, call):
+    for name in ("one", "copy"):
+        save_file(weights(1, rank=8), files.loras / f"{name}.safetensors")
+    subjects, strengths = condition(PROMPT, "dog", "robot"), {"subject_strength": 1.0, "noise_strength": 0.5}
+    apart, once = (
+        call("MusarDualLora", model=flux, subject_lora="one.safetensors", noise_lora=noise, **strengths)[0]
+        for noise in ("copy.safetensors", "one.safetensors")
+    )
+    assert torch.equal(sample(route(once), subjects), sample(route(apart), subjects))
+    held = [
+        sum(
+            p.numel()
+            for weights in m.additional_models.values()
+            for w in weights
+            for p in w.model.parameters()
+        )
+        for m in (apart, once)
+    ]
+    assert held[1] == sum(t.numel() for n, t in weights(1, rank=8).items() if "alpha" not in n) < held[0]
+
+
 def test_ranks_alpha_missing_targets_and_halves(flux, lora, route, sample, condition, by_hand, owners):
     names = [n for i, n in enumerate(layers()) if i % 3]
     subject = weights(1, rank=lambda n: 2 + len(n) % 5, names=names, alpha=2)

@@ -115,6 +115,22 @@ def test_no_clip_or_the_wrong_one(call, vae, clip):
         call("MusarConditioning", clip=Sdxl(), vae=vae, prompt=PROMPT, subjects={})
 
 
+def test_a_clip_of_type_sd3(call, clip, vae, subject):
+    """Its tokens are T5's too, but CLIP-L's vectors stand in front of T."""
+
+    class Sd3:
+        def __getattr__(self, name):
+            return getattr(clip, name)
+
+        def encode_from_tokens_scheduled(self, tokens, **options):
+            (entry,) = clip.encode_from_tokens_scheduled(tokens, **options)
+            front = entry[0].new_zeros(1, 77, entry[0].shape[-1])
+            return [[torch.cat([front, entry[0]], 1), entry[1]]]
+
+    with pytest.raises(ValueError, match="77 vectors of CLIP-L in front of T5's, .* FLUX.1 needs"):
+        call("MusarConditioning", clip=Sd3(), vae=vae, prompt=PROMPT, subjects={"subject_1": subject()})
+
+
 def test_the_wrong_vae(call, clip, subject):
     class Vae:
         def __init__(self, value, channels):

@@ -118,7 +118,7 @@ def test_beside_a_conditioning_of_another_size(flux, condition, route, sample, c
 def test_memory_by_the_conditionings_ids(pack):
     memory = pack("nodes.host.memory").Memory()
     one, two = torch.rand(2, 2, 6, 3).unbind()
-    memory.keep({"cond_or_uncond": [0, 0], "uuids": ["a", "b"]}, torch.cat([one, two]))
+    memory.keep({"cond_or_uncond": [0, 0], "uuids": ["a", "b"]}, torch.cat([one, two]), 4)
     assert torch.equal(memory.recall({"cond_or_uncond": [0], "uuids": ["b"]}, (2, 6, 3)), two)
     assert torch.equal(
         memory.recall({"cond_or_uncond": [0, 0], "uuids": ["b", "a"]}, (4, 6, 3)), torch.cat([two, one])
@@ -126,8 +126,23 @@ def test_memory_by_the_conditionings_ids(pack):
     assert memory.recall({"cond_or_uncond": [0, 0], "uuids": ["a", "c"]}, (4, 6, 3)) is None
     assert memory.recall({"cond_or_uncond": [0], "uuids": ["a"]}, (2, 8, 3)) is None
     assert memory.recall({"cond_or_uncond": [0], "uuids": ["a"]}, (1, 6, 3)) is None
-    memory.keep({"cond_or_uncond": [0]}, one)
+    memory.keep({"cond_or_uncond": [0]}, one, 4)
+    memory.keep({"cond_or_uncond": [0]}, two, 3)  # fewer layers: forgotten
     assert torch.equal(memory.recall({"cond_or_uncond": [0]}, (2, 6, 3)), one)
     both = {"cond_or_uncond": [1, 0], "uuids": ["d", "d"]}  # of an area, on both sides
-    memory.keep(both, torch.cat([one, two]))
+    memory.keep(both, torch.cat([one, two]), 4)
     assert torch.equal(memory.recall({"cond_or_uncond": [0], "uuids": ["d"]}, (2, 6, 3)), two)
+
+
+def test_kept_keys_by_side_and_id(pack):
+    """An area's conditioning stands on both sides under one id, and each side keeps its own."""
+    keys = pack("nodes.host.kept_keys")
+    cache = type(keys.CACHE, (), {"cache": None})()
+    options, kept = {"patches": {"attn1_patch": [cache]}, "uuids": ["a"]}, {}
+    for side in (0, 1):
+        with keys.own_keys(options | {"cond_or_uncond": [side]}, kept):
+            assert cache.cache == {}
+            cache.cache["double_0"] = side
+    with keys.own_keys(options | {"cond_or_uncond": [0]}, kept):
+        assert cache.cache == {"double_0": 0}
+    assert cache.cache is None

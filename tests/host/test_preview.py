@@ -17,7 +17,13 @@ def preview(call):
 
 @pytest.fixture
 def record(pack):
-    return lambda model: pack("nodes.host.record").record_of(model)
+    """What was kept of the one conditioning."""
+
+    def one(model):
+        (part,) = pack("nodes.host.record").record_of(model).shown
+        return part
+
+    return one
 
 
 def test_owners_of_every_step_and_layer(flux, condition, route, sample, owners, record):
@@ -47,13 +53,13 @@ def test_one_record_a_picture_of_the_positive_alone(flux, condition, route, samp
     assert (first.affinity - alone.affinity).abs().max() < 1e-3
 
 
-def test_each_run_begins_anew(flux, condition, route, sample, record):
+def test_each_run_begins_anew(flux, condition, route, sample, record, pack):
     model = route(flux)
     sample(model, condition(PROMPT, "dog", "robot"), steps=4)
     sample(model, condition(PROMPT, "dog", "robot"), steps=2)
     assert len(record(model).steps) == 2
     sample(model, condition(PROMPT), steps=2)
-    assert not record(model).steps
+    assert not pack("nodes.host.record").record_of(model).shown
 
 
 def test_the_map_is_of_the_picture_and_changes_nothing(flux, condition, route, sample, preview):
@@ -151,6 +157,109 @@ def test_one_subject_needs_no_affinity(
     assert torch.equal(sample(model, positive), samples)
     assert all(torch.equal(a, b.owned) for a, b in zip(owned, record(model).steps.values()))
     assert preview(model, samples)[1].shape[1] == 44, "a sentence, no sheet"
+
+
+THREE = ("cat", "house", "tree")
+
+
+def both(call, one, other):
+    return call("ConditioningCombine", conditioning_1=one, conditioning_2=other)[0]
+
+
+def for_steps(call, conditioning, start, end):
+    return call("ConditioningSetTimestepRange", conditioning=conditioning, start=start, end=end)[0]
+
+
+@pytest.mark.parametrize("ranged", [True, False])
+def test_each_conditioning_has_a_map_of_its_own(flux, condition, route, sample, preview, pack, call, ranged):
+    """Two subjects and three, one after the other or both at once: each as if it were alone."""
+    two, three = condition(PROMPT, "dog", "robot"), condition("a cat, a house and a tree", *THREE)
+    first, then = (for_steps(call, two, 0, 0.5), for_steps(call, three, 0.5, 1)) if ranged else (two, three)
+    model = route(flux, leak=True)
+    samples = sample(model, both(call, first, then), steps=4, size=(96, 80), batch=2)
+    parts = pack("nodes.host.record").record_of(model).shown
+    assert [part.names for part in parts] == [["dog", "robot"], list(THREE)]
+    numbers = [[part.number(sigma) for sigma in part.steps] for part in parts]
+    assert numbers == ([[1, 2, 3], [3, 4]] if ranged else 2 * [[1, 2, 3, 4]])
+    maps, affinity, leaks, masks = preview(model, samples, image=torch.rand(2, 96, 80, 3))
+    assert len(maps) == len(affinity) == len(leaks) == 4 and masks.shape == (10, 96, 80)
+    sample(model, for_steps(call, two, 0, 0.5) if ranged else two, steps=4, size=(96, 80), batch=2)
+    (alone,) = pack("nodes.host.record").record_of(model).shown
+    sigma = next(iter(alone.steps))
+    assert torch.equal(alone.steps[sigma].owned, parts[0].steps[sigma].owned)
+
+
+def test_an_area_cannot_be_laid_over_the_picture(flux, condition, route, sample, preview, call):
+    place = {"width": 1.0, "height": 0.5, "x": 0.0, "y": 0.0, "strength": 1.0}
+    two = condition(PROMPT, "dog", "robot")
+    (area,) = call("ConditioningSetAreaPercentage", conditioning=two, **place)
+    model = route(flux)
+    with pytest.raises(ValueError, match="set to an area of the picture .* boxes on MUSAR Conditioning"):
+        preview(model, sample(model, area, size=(96, 80)))
+    other = condition("a cat and a house", "cat", "house")
+    samples = sample(model, both(call, area, other), size=(96, 80))
+    assert preview(model, samples)[3].shape == (2, 96, 80), "of what covers the picture"
+
+
+def test_a_pass_that_leaves_layers_out_is_not_recorded(flux, condition, route, sample, record, call):
+    """Core's Skip Layer Guidance asks again in the same step, without some blocks."""
+    layers = {"double_layers": "0", "single_layers": "0", "scale": 1.0, "start_percent": 0.0}
+    more = {"end_percent": 1.0, "rescaling_scale": 0.0}
+    model = call("SkipLayerGuidanceDiT", model=route(flux, remember=True), **layers, **more)[0]
+    positive, negative = condition(PROMPT, "dog", "robot"), condition("a cat")
+    sample(model, positive, negative, cfg=2.0, steps=2)
+    plain = route(flux, remember=True)
+    skipped = record(model)
+    sample(plain, positive, negative, cfg=2.0, steps=2)
+    assert skipped.layers == record(plain).layers
+    sigma = next(iter(skipped.steps))
+    assert torch.equal(skipped.steps[sigma].owned, record(plain).steps[sigma].owned)
+
+
+def test_a_guider_of_three_sides(flux, condition, route, preview, pack, call):
+    """Core's Dual CFG Guider has the negative where the others have the positive."""
+    model = route(flux)
+    guider = call(
+        "DualCFGGuider",
+        model=model,
+        cond1=condition(PROMPT, "dog", "robot"),
+        cond2=condition("a house"),
+        negative=condition("a tree"),
+        cfg_conds=2.0,
+        cfg_cond2_negative=2.0,
+        style="regular",
+    )[0]
+    sampler, latent = call("KSamplerSelect", sampler_name="euler")[0], torch.zeros(1, 16, 12, 10)
+    sigmas = call("BasicScheduler", model=model, scheduler="simple", steps=2, denoise=1.0)[0]
+    noise = call("RandomNoise", noise_seed=1)[0]
+    drawn = call(
+        "SamplerCustomAdvanced",
+        noise=noise,
+        guider=guider,
+        sampler=sampler,
+        sigmas=sigmas,
+        latent_image={"samples": latent},
+    )[0]
+    (part,) = pack("nodes.host.record").record_of(model).shown
+    assert part.names == ["dog", "robot"] and len(part.steps) == 2
+    assert preview(model, drawn["samples"])[0].shape[0] == 1
+
+
+def test_names_of_every_script_are_readable_or_counted(pack, monkeypatch):
+    lettering = pack("nodes.host.lettering")
+    latin = lettering.font(20, "dog", "café")
+    assert bytes(latin.getmask("é")) != bytes(latin.getmask("\U000effff"))
+    assert lettering.shown(["dog", "café"]) == ["dog", "café"]
+    for cached in (lettering._holding, lettering._face):
+        cached.cache_clear()
+    monkeypatch.setattr(lettering, "FACES", ())
+    assert lettering.shown(["dog", "狗"]) == ["dog", "subject 2"]
+    lettering._holding.cache_clear()
+
+
+def test_sixteen_subjects_have_sixteen_colours(pack):
+    maps = pack("nodes.host.maps")
+    assert len({maps.colour_of(k) for k in range(-1, 16)}) == 17
 
 
 def test_masks_are_the_owners_in_pixels(flux, condition, route, sample, preview, record):

@@ -62,6 +62,11 @@ class Beside:
             )
         rows = self._rows_on(target, picture, q.device)
         parts = options.get("cond_or_uncond") or [POSITIVE]
+        if max(parts) > 1:
+            raise ValueError(
+                "The sampler's guider has more than two sides (Dual CFG Guider), and MUSAR AnyMS Layout "
+                "cannot tell which of them has the subjects. Use CFG Guider, or KSampler."
+            )
         each = [
             self._part(layer, part, rows, positive=told == POSITIVE)
             for part, told in zip(q.chunk(len(parts)), parts)

@@ -7,7 +7,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from ..maps import colour_of, font, tensor
+from ..lettering import font, shown
+from ..maps import colour_of, tensor
 from .layout import Layout
 
 COVER = 0.35  # how much of the picture a subject's part hides
@@ -21,18 +22,19 @@ def layout_sheet(layouts: tuple[Layout, ...], image: Tensor) -> Tensor:
     for layout in layouts:
         top = layout.top((height, width), (width, height)).numpy()
         for k, box in enumerate(layout.on((width, height))):
-            colour, shown = np.array(colour_of(first + k)), top == k
-            pixels[shown] += COVER * (colour - pixels[shown])
-            drawn.append((box, tuple(colour.tolist()), layout.names[k]))
+            colour, seen = np.array(colour_of(first + k)), top == k
+            pixels[seen] += COVER * (colour - pixels[seen])
+            drawn.append((box, tuple(colour.tolist()), shown(layout.names)[k]))
         first += len(layout.names)
     sheet = Image.fromarray(pixels.round().astype(np.uint8))
     pen, size = ImageDraw.Draw(sheet), max(12, min(height, width) // 24)
+    face = font(size, *(name for *_, name in drawn))
     for box, colour, name in drawn:
         left, up = round(box.left * width), round(box.top * height)
         right, down = round(box.right * width) - 1, round(box.bottom * height) - 1
         pen.rectangle((left, up, max(left, right), max(up, down)), outline=colour, width=max(2, size // 8))
-        pen.rectangle((left, up, left + font(size).getlength(name) + 8, up + size + 6), fill=colour)
-        pen.text((left + 4, up + 1), name, (255, 255, 255), font(size))
+        pen.rectangle((left, up, left + face.getlength(name) + 8, up + size + 6), fill=colour)
+        pen.text((left + 4, up + 1), name, (255, 255, 255), face)
     return tensor(sheet)
 
 

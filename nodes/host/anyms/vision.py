@@ -44,7 +44,8 @@ def _seen(adapter: Adapter, clip_vision: Any, image: Tensor) -> Tensor:
             f"{'of the whole' if pooled else 'a part'}: it was trained with {kind.encoder}. Load that one in "
             "Load CLIP Vision."
         )
-    return _pooled(adapter, seen.float()) if kind.sees == "siglip" else seen.float()
+    seen = seen.float().cpu()  # where the adapter's weights are, also under --gpu-only
+    return _pooled(adapter, seen) if kind.sees == "siglip" else seen
 
 
 def _pooled(adapter: Adapter, seen: Tensor) -> Tensor:
