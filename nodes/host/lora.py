@@ -6,7 +6,6 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-import comfy.model_patcher
 import comfy.ops
 import torch
 from comfy.model_patcher import ModelPatcher
@@ -18,6 +17,7 @@ from .families import Family
 from .keys import WRAPPER
 from .layout_now import layout_now
 from .lora_files import Branch, Target
+from .managed import managed
 from .settings import OFF
 from .wrapper import Routing, put_on
 
@@ -49,8 +49,7 @@ def add_branches(model: ModelPatcher, branches: Sequence[Branch], family: Family
     if not layers:
         return model
     holder.pairs = nn.ModuleList(pairs.values())
-    patcher = getattr(comfy.model_patcher, "CoreModelPatcher", ModelPatcher)  # the kind core uses now
-    weights = patcher(holder, model.load_device, model.offload_device)
+    weights = managed(holder, model, "MUSAR Dual LoRA")
 
     patched = model.clone()
     key = f"musar_lora_{uuid.uuid4().hex}"  # the host takes clones with equal keys for the same model

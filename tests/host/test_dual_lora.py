@@ -143,6 +143,18 @@ def test_one_plain_file_as_both_branches_is_held_once(flux, route, sample, condi
     assert held[1] == sum(t.numel() for n, t in weights(1, rank=8).items() if "alpha" not in n) < held[0]
 
 
+def test_a_copy_for_another_gpu_is_refused(lora, flux):
+    """As MultiGPU CFG Split asks for it."""
+    model = lora(flux, weights(1), weights(2))
+    (held,) = (w for kept in model.additional_models.values() for w in kept)
+    make, arguments = held.cached_patcher_init
+    with pytest.raises(ValueError, match="MUSAR Dual LoRA works on one GPU. Take MultiGPU CFG Split out"):
+        make(*arguments)
+    if hasattr(held, "deepclone_multigpu"):
+        with pytest.raises(ValueError, match="works on one GPU"):
+            held.deepclone_multigpu()
+
+
 def test_ranks_alpha_missing_targets_and_halves(flux, lora, route, sample, condition, by_hand, owners):
     names = [n for i, n in enumerate(layers()) if i % 3]
     subject = weights(1, rank=lambda n: 2 + len(n) % 5, names=names, alpha=2)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import comfy.model_management
-import comfy.model_patcher
 import torch
 from comfy.ldm.modules.attention import optimized_attention
-from comfy.model_patcher import ModelPatcher
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -93,9 +91,3 @@ class Beside:
         if at not in self._rows:
             self._rows[at] = [rows.to(device) for rows in self.layout.rows(target, picture)]
         return self._rows[at]
-
-
-def managed(held: KeysValues, model: ModelPatcher) -> ModelPatcher:
-    """For set_additional_models, so that the host counts and moves it."""
-    patcher = getattr(comfy.model_patcher, "CoreModelPatcher", ModelPatcher)  # the kind core uses now
-    return patcher(held, model.load_device, model.offload_device)

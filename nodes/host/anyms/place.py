@@ -9,9 +9,10 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ..families import FAMILIES, family_of
+from ..managed import managed
 from . import flux, unet
 from .adapter_files import Adapter
-from .beside import Beside, KeysValues, managed
+from .beside import Beside, KeysValues
 from .kinds import FLUX, SDXL
 from .layout import Layout
 from .vision import image_tokens
@@ -42,7 +43,7 @@ def place(
     patched = model.clone()
     before = layouts_of(model)
     key = f"{LAYOUTS}_{uuid.uuid4().hex}"  # the host takes clones with equal keys for the same model
-    patched.set_additional_models(key, [managed(held, model)])
+    patched.set_additional_models(key, [managed(held, model, "MUSAR AnyMS Layout")])
     beside = Beside(held, layout, weight, sigmas)
     if adapter.kind.base == SDXL:
         unet.patch(patched, beside)
