@@ -107,6 +107,7 @@ class RoutedCall:
             allowed = speaking if allowed is None else allowed & speaking
         return allowed
 
+    @torch.compiler.disable
     def place_references(self, args: dict) -> dict:
         """The `post_input` patch: writes the position ids of our references."""
         layout = self.layout
@@ -131,6 +132,7 @@ class RoutedCall:
         self.placed = True
         return {**args, "img_ids": ids}
 
+    @torch.compiler.disable  # its shapes follow the owners: traced, it would be compiled anew in every block
     def attention(
         self,
         func: Callable,

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrapperExecutor, WrappersMP
-from torch import Tensor
+from torch import Tensor, nn
 
 from .families import Family
 from .kept_keys import own_keys
@@ -43,6 +43,7 @@ class Routing:
         finally:
             self.kept, self.memory = {}, Memory()
 
+    @torch.compiler.disable(recursive=False)  # the model behind it is compiled, where somebody compiles it
     def __call__(
         self,
         executor: WrapperExecutor,
@@ -65,11 +66,8 @@ class Routing:
         method = kwargs.get("ref_latents_method", model.params.default_ref_method)
         self._refuse(plan, x, ref_latents or [], method)
         self._refuse_words(context, model.params.context_in_dim)
-        layout = lay_out(plan, x, context, ref_latents)
-        settings = self.settings.of(plan.placement.preset)
-        call = RoutedCall(plan, layout, settings, x, context, options, model)
-        if settings.remember:
-            call.found = self.memory.recall(options, (len(x), layout.target_length, layout.count))
+        call = self._begun(plan, x, context, ref_latents, options, model)
+        layout = call.layout
         texts = [s.text.to(context).expand(len(context), -1, -1) for s in plan.subjects if s.text is not None]
         context = torch.cat([context, *texts], 1)
         if kwargs.get("attention_mask") is not None:
@@ -87,13 +85,34 @@ class Routing:
         rest = WrapperExecutor.new_class_executor(run, model, executor.wrappers, executor.idx + 1)
         with laid_out(layout), own_keys(options, self.kept):
             out = rest.execute(x, timestep, context, y, guidance, ref_latents, control, options, **kwargs)
+        self._ended(call, options)
+        return out
+
+    @torch.compiler.disable
+    def _begun(
+        self,
+        plan: Plan,
+        x: Tensor,
+        context: Tensor,
+        references: list[Tensor],
+        options: dict,
+        model: nn.Module,
+    ) -> RoutedCall:
+        layout = lay_out(plan, x, context, references)
+        settings = self.settings.of(plan.placement.preset)
+        call = RoutedCall(plan, layout, settings, x, context, options, model)
+        if settings.remember:
+            call.found = self.memory.recall(options, (len(x), layout.target_length, layout.count))
+        return call
+
+    @torch.compiler.disable
+    def _ended(self, call: RoutedCall, options: dict) -> None:
         call.require_routed()
-        if settings.remember and call.found is not None:
+        if call.settings.remember and call.found is not None:
             self.memory.keep(options, call.found, call.tally.layers)
         part = self.record.add(call, options)
         if part and self.live:
             self.live.show(part)
-        return out
 
     def _refuse(self, plan: Plan, x: Tensor, references: list[Tensor], method: str) -> None:
         """What cannot be routed, said before the model trips over it."""

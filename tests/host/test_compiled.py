@@ -1,0 +1,43 @@
+"""Core's TorchCompileModel around a routed model: the same pictures, no block compiled again and again."""
+
+import logging
+
+import pytest
+import torch
+
+from .branches import weights
+
+PROMPT = "a dog and a robot on the beach"
+
+
+@pytest.fixture
+def compiled():
+    """As the node does it, but without a C++ compiler: the tracing is what could go wrong."""
+    from comfy_api.torch_helpers import set_torch_compile_wrapper
+    from comfy_extras.nodes_torch_compile import skip_torch_compile_dict
+
+    def run(model):
+        clone = model.clone(disable_dynamic=True)
+        options = {"guard_filter_fn": skip_torch_compile_dict}
+        set_torch_compile_wrapper(model=clone, backend="eager", options=options)
+        return clone
+
+    yield run
+    torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("with_lora", (False, True))
+def test_a_compiled_model_draws_the_same(
+    flux, lora, condition, route, sample, compiled, pack, caplog, with_lora
+):
+    caplog.set_level(logging.WARNING)
+    base = lora(flux, weights(1), weights(2)) if with_lora else flux
+    two, three = (
+        condition(PROMPT, "dog", "robot"),
+        condition("a dog, a cat and a house", "dog", "cat", "house"),
+    )
+    for static, positive in ((False, two), (True, three), (False, three), (True, two)):
+        model = compiled(route(base, static))
+        assert torch.equal(sample(model, positive, steps=2), sample(route(base, static), positive, steps=2))
+        assert len(pack("nodes.host.record").record_of(model).shown[0].steps) == 2
+    assert "nodes/host" not in caplog.text, "dynamo gave up on a function of ours, or broke the graph in it"
