@@ -201,8 +201,6 @@ class Drawer:
         for pause in (*PAUSES, None):
             try:
                 return self._keep(server, image, file)
-            except Gone:
-                raise
             except OSError as error:
                 if pause is None:
                     raise Wrong(

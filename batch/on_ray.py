@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ from .graph import Graph
 from .journal import Journal
 from .run import Run
 from .server import ALL, one_of, own_in, stop_servers
+from .table import Wrong
 
 ROWS = 8  # in a batch: what an actor that dies leaves to another, less what its journal has
 SCHEMA = pa.schema([("row", pa.int64()), ("values", pa.string()), ("files", pa.string())])
@@ -103,7 +105,12 @@ def draw_on_ray(
             num_gpus=1 if gpus else 0,
             num_cpus=0,  # it waits for its server; CPUs are for what reads the plan
         )
-        drawn.write_parquet(str(run.output.resolve() / "parts" / time.strftime("%Y%m%d-%H%M%S")))
+        try:
+            drawn.write_parquet(str(run.output.resolve() / "parts" / time.strftime("%Y%m%d-%H%M%S")))
+        except Exception as error:  # Ray wraps an actor's own in several of its kinds, as text
+            if told := re.search(rf"{Wrong.__name__}: (.+)", str(error)):
+                raise Wrong(told[1]) from None
+            raise
     finally:
         finished.set()
         watch.join()

@@ -35,8 +35,11 @@ FLUX = Adapted(
     25,
     1.0,
     "euler",
-    "InstantX's adapter for FLUX.1-dev. It is published as a pickle: the loader's error holds the command "
-    "that converts it. Load CLIP Vision and the loader's `siglip` both read SigLIP so400m-384.",
+    "InstantX's adapter for FLUX.1-dev is published as a pickle, `ip-adapter.bin` of "
+    "InstantX/FLUX.1-dev-IP-Adapter. Put it into `models/ipadapter`, choose it in MUSAR AnyMS Adapter Loader "
+    "and run: the error holds the command that converts it. Name the result "
+    "`instantx_flux_ip_adapter.safetensors`. Load CLIP Vision and the loader's `siglip` both read SigLIP "
+    "so400m-384.",
 )
 SDXL = Adapted(
     "sdxl",

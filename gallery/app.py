@@ -16,24 +16,32 @@ OPENS_AS_A_FORM = "two_subjects_"  # what a newcomer tries first; all others ope
 ASKED = {  # of each kind of node
     "LoadImage": ("image",),
     "MusarSubject": ("prompt", "phrase"),
+    "PrimitiveStringMultiline": ("value",),
     "MusarConditioning": ("prompt",),
+    "CLIPTextEncode": ("text",),
     "KSampler": ("seed",),
     "RandomNoise": ("noise_seed",),
 }
 
 
 def form_of(graph: Graph) -> dict[str, Any]:
-    """The graph's `extra`. A condition prompt is asked for where the weights want one; of second passes
-    nothing is, as they repeat what the first was told."""
+    """The graph's `extra`. A condition prompt is asked for where the weights want one, and a phrase where
+    MUSAR Conditioning looks for it; of second passes nothing is, nor of a negative."""
+    kinds = {node["class_type"] for node in graph.prompt.values()}
+    silent = set() if "MusarConditioning" in kinds else {"MusarSubject"}
     pictures, rest = [], {}
     for number, node in graph.prompt.items():
-        kind = node["class_type"]
-        asked = [[int(number), name] for name in ASKED.get(kind, ()) if node["inputs"][name] != ""]
+        kind, inputs = node["class_type"], node["inputs"]
+        names = () if kind in silent else ASKED.get(kind, ())
+        asked = [[int(number), n] for n in names if inputs[n] != "" and not isinstance(inputs[n], list)]
         if kind in ("LoadImage", "MusarSubject"):
             pictures += asked
         else:
-            rest.setdefault(kind, asked)
-    inputs = [*sorted(pictures, key=lambda entry: entry[0]), *chain(*rest.values())]  # a subject's together
+            rest.setdefault(kind, asked)  # the first of its kind
+    inputs = [
+        *sorted(pictures, key=lambda entry: entry[0]),
+        *chain(*(rest.get(kind, ()) for kind in ASKED)),
+    ]  # a subject's together
     shown = [int(number) for number, node in graph.prompt.items() if node["class_type"] == "SaveImage"]
     opens = graph.name.startswith(OPENS_AS_A_FORM)
     return {"linearMode": opens, "linearData": {"inputs": inputs, "outputs": shown}}

@@ -9,6 +9,8 @@ from sprites.world.captions import names
 
 from .bases import Base
 
+SIZES = "The picture's size stands in *Picture size* and in *Schedule*: change both."
+
 
 @dataclass
 class Graph:
@@ -156,7 +158,7 @@ def draw(
                 images=["90", output],
                 filename_prefix=f"musar/{name}_{what}",
             )
-    g.notes = [base.note]
+    g.notes = [base.note, SIZES] if base.encoder else [base.note]
     return g
 
 

@@ -77,14 +77,16 @@ def _refined() -> Graph:
     )
     masks = g.add("91", "MaskToImage", "Masks as pictures", 5, mask=["90", 3])
     model = g.add("92", "MusarRouting", "MUSAR Routing (second passes)", 2, **g.routing)
+    words = g.add("12", "PrimitiveStringMultiline", "Prompt", 1, value=TWO)
+    g.prompt["6"]["inputs"]["prompt"] = words
     last = ["9", 0]
     for k, (kind, _) in enumerate(subjects, 1):
         n, column = f"{9 + k}", 4 + 2 * k
         positive = {n: v for n, v in g.prompt["6"]["inputs"].items() if not n.startswith("subjects.")}
         positive["subjects.subject_1"] = [f"{k}1", 0]
-        words = g.add(f"{n}0", "MusarConditioning", f"The {kind}'s reference alone", column, **positive)
+        alone = g.add(f"{n}0", "MusarConditioning", f"The {kind}'s reference alone", column, **positive)
         nothing = g.add(
-            f"{n}1", "ConditioningZeroOut", "Negative (unused at CFG 1)", column, conditioning=words
+            f"{n}1", "ConditioningZeroOut", "Negative (unused at CFG 1)", column, conditioning=alone
         )
         part = g.add(
             f"{n}2", "ImageFromBatch", f"Mask of the {kind}", column, image=masks, batch_index=k - 1, length=1
@@ -93,7 +95,7 @@ def _refined() -> Graph:
         part = g.add(
             f"{n}4", "SetLatentNoiseMask", f"Only the {kind}'s part", column + 1, samples=last, mask=part
         )
-        again = dict(g.prompt["9"]["inputs"], model=model, positive=words, negative=nothing, denoise=0.5)
+        again = dict(g.prompt["9"]["inputs"], model=model, positive=alone, negative=nothing, denoise=0.5)
         again["latent_image"] = part
         last = g.add(f"{n}5", "KSampler", f"KSampler: {kind}", column + 1, **again)
     g.prompt["81"]["inputs"]["images"] = g.add("83", "VAEDecode", "VAE Decode", 9, samples=last, vae=["5", 0])
@@ -102,7 +104,9 @@ def _refined() -> Graph:
     g.notes.append(
         "Draws the picture, asks MUSAR Routing Preview for each subject's mask, and draws each part anew "
         "with its own reference alone: `denoise` of the later samplers says how much. The second passes "
-        "have a MUSAR Routing of their own, so that the preview still finds the first pass."
+        "have a MUSAR Routing of their own, so that the preview still finds the first pass. Prompt goes to "
+        "all three; what else you change of the first MUSAR Conditioning (`preset`, `reference_size`), "
+        "change in the others too."
     )
     return g
 

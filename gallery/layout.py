@@ -18,6 +18,7 @@ from .graph import Graph
 
 GAP, TITLE = 60, 30  # pixels between nodes; of a node's bar above its position
 NOTE = 200  # pixels of the note, above all
+SOCKETS = {"MusarConditioning": "MUSAR Conditioning", "AnymsLayout": "MUSAR AnyMS Layout"}
 GROWS = {"MusarConditioning": 60}  # pixels that a run adds: what is in force stands on it
 
 FILL = """async ([prompt, note, models, pack]) => {
@@ -110,15 +111,30 @@ def pack() -> dict[str, str]:
 
 def note(graph: Graph) -> str:
     lines = [
-        "Choose your own references in the Load Image nodes, name each subject in the prompt, and write "
-        "that word into its `phrase`. More subjects: connect another MUSAR Subject to the next socket of "
-        "MUSAR Conditioning.",
+        *_your_own(graph),
         *graph.notes,
         " ".join(
             ["ComfyUI lists the files that are missing, with their folders and addresses.", *_kept(graph)]
         ),
     ]
     return "\n\n".join(lines)
+
+
+def _your_own(graph: Graph) -> list[str]:
+    """How to put one's own subjects into it; a graph of small models says itself what it can draw."""
+    kinds = {node["class_type"] for node in graph.prompt.values()}
+    if "MusarDemoTextEncoder" in kinds:
+        return []
+    named = "name each subject in the prompt"
+    sockets = [SOCKETS[kind] for kind in SOCKETS if kind in kinds]
+    if "MusarConditioning" in kinds:
+        named += ", and write that word into its `phrase`"
+    box = ", and draw a box for it" if "AnymsLayout" in kinds else ""
+    return [
+        f"Choose your own references in the Load Image nodes, and {named}. Load Image drops transparency: "
+        "of a cut-out, connect its MASK through Invert Mask to `mask`. More subjects: connect another MUSAR "
+        f"Subject to the next socket of {' and of '.join(sockets)}{box}."
+    ]
 
 
 def _kept(graph: Graph) -> list[str]:

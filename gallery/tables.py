@@ -13,6 +13,7 @@ from .graphs import every_graph
 PAGES = ("README.md", "README.zh.md", "docs/flux2.md", "docs/anyms.md")
 CHINESE = {
     "as FLUX.1-dev": "同 FLUX.1-dev",
+    "as the model": "同模型",
     "CC BY-NC 4.0 by its README, tagged CC BY-NC-ND 4.0; FLUX.1-dev's terms apply too": (
         "README 写 CC BY-NC 4.0，标签为 CC BY-NC-ND 4.0；FLUX.1-dev 的条款同样适用"
     ),

@@ -17,9 +17,6 @@ from safetensors import SafetensorError, safe_open
 from musar_attention.lora import BRANCHES
 from tools.whole_file import save_whole
 
-from .run.checkpoint import load_checkpoint
-from .train import LORA, write_lora
-
 AVERAGE = "average|"
 
 
@@ -62,7 +59,12 @@ def export(lora: Path, folder: Path) -> list[Path]:
 
 
 def _unfinished(checkpoint: Path, folder: Path) -> Path:
+    from .run.checkpoint import load_checkpoint  # with the rest of what training needs
+    from .train import LORA, write_lora
+
     tensors, facts = load_checkpoint(checkpoint)
+    if not facts.get("config"):
+        raise ValueError(f"{checkpoint} is of an earlier version, which did not write its settings into it.")
     average = {n.removeprefix(AVERAGE): t for n, t in tensors.items() if n.startswith(AVERAGE)}
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{Path(LORA).stem}_step_{facts['step']:06}.safetensors"

@@ -23,17 +23,17 @@ def leak_sheet(part: Part, names: list[str], batch: int) -> Tensor:
     if not measured:
         return words(UNMEASURED)
     shares = reduce(add, measured).shares[batch].numpy()
-    face = font(15, *names, "'s part")
-    label = max(int(face.getlength(f"{name}'s part")) for name in names) + 3 * MARGIN + 18
+    parts = [f"{name}'s part" for name in names]
+    label = max(int(font(15, part).getlength(part)) for part in parts) + 3 * MARGIN + 18
     width, height = label + len(names) * CELL[0] + MARGIN, HEAD + len(names) * CELL[1] + MARGIN
     sheet = Image.new("RGB", (width, height), PAGE)
     pen = ImageDraw.Draw(sheet)
     pen.text((MARGIN, 8), "attention to the reference of", INK, font(15))
     for k, name in enumerate(names):
         x, y = label + k * CELL[0], HEAD + k * CELL[1]
-        pen.text((x + 8, 32), name, INK, face)
+        pen.text((x + 8, 32), name, INK, font(15, name))
         pen.rectangle((MARGIN, y + 12, MARGIN + 18, y + 30), fill=colour_of(k))
-        pen.text((2 * MARGIN + 18, y + 12), f"{name}'s part", INK, face)
+        pen.text((2 * MARGIN + 18, y + 12), parts[k], INK, font(15, parts[k]))
         for other in range(len(names)):
             _cell(pen, (label + other * CELL[0], y), float(shares[k, other]), colour_of(other))
     return tensor(sheet)

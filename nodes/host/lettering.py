@@ -10,6 +10,7 @@ from PIL import ImageFont
 NO_LETTER = "\U000effff"  # in no face: what is drawn for it is drawn for every letter that is missing
 FACES = (  # of Linux, Windows and macOS, by what they hold; Pillow knows where each system keeps them
     "DejaVuSans.ttf",
+    "LiberationSans-Regular.ttf",
     "NotoSans-Regular.ttf",
     "arial.ttf",
     "Arial.ttf",
@@ -27,9 +28,9 @@ FACES = (  # of Linux, Windows and macOS, by what they hold; Pillow knows where 
 )
 
 
-def font(size: int, *words: str) -> ImageFont.FreeTypeFont:
+def font(size: int, words: str = "") -> ImageFont.FreeTypeFont:
     """The first face that has every letter of the words; Pillow's own where none has."""
-    return _face(_holding("".join(sorted(set("".join(words))))), size)
+    return _face(_holding("".join(sorted(set(words)))), size)
 
 
 def shown(names: Sequence[str]) -> list[str]:

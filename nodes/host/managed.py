@@ -16,4 +16,6 @@ def managed(held: nn.Module, model: ModelPatcher, node: str) -> ModelPatcher:
 
 
 def _one_gpu(node: str, **options: object) -> None:
-    raise ValueError(f"{node} works on one GPU. Take MultiGPU CFG Split out of the graph, or {node}.")
+    raise RuntimeError(  # Select Model Device expects this one, and leaves the model where it is
+        f"{node} works on one GPU. Put Select Model Device before it, and take MultiGPU CFG Split out."
+    )

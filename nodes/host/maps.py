@@ -18,7 +18,7 @@ from .record import Part
 COLOURS = (
     *((0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (213, 94, 0)),
     *((240, 228, 66), (51, 34, 136), (136, 34, 85), (153, 221, 119), (102, 60, 20), (255, 170, 187)),
-    *((20, 90, 50), (170, 0, 0), (187, 204, 238), (60, 60, 60)),
+    *((20, 90, 50), (170, 0, 0), (187, 204, 238), (0, 190, 190)),
 )
 NOBODY = (150, 150, 150)
 PAGE, INK, FADED = (255, 255, 255), (25, 25, 25), (225, 225, 225)
@@ -99,8 +99,7 @@ def affinity_sheet(part: Part, names: list[str], batch: int) -> Tensor:
     shown = sorted({round(i) for i in np.linspace(0, len(steps) - 1, min(STEPS, len(steps)))})
     side = max(96, columns * 4)
     size = (side, round(side * rows / columns))
-    face = font(18, *names)
-    label = max(int(face.getlength(name)) for name in names) + 2 * MARGIN
+    label = max(int(font(18, name).getlength(name)) for name in names) + 2 * MARGIN
     sheet = Image.new("RGB", (label + len(shown) * (side + 4), LEGEND + len(names) * (size[1] + 4)), PAGE)
     pen = ImageDraw.Draw(sheet)
     for x, step in enumerate(shown):
@@ -117,7 +116,7 @@ def affinity_sheet(part: Part, names: list[str], batch: int) -> Tensor:
                 outline=FADED,
             )
     for k, name in enumerate(names):
-        pen.text((MARGIN, LEGEND + k * (size[1] + 4) + size[1] // 2 - 10), name, INK, face)
+        pen.text((MARGIN, LEGEND + k * (size[1] + 4) + size[1] // 2 - 10), name, INK, font(18, name))
     return tensor(sheet)
 
 
@@ -130,9 +129,9 @@ def words(text: str) -> Tensor:
 
 def _legend(entries: list[tuple[tuple[int, int, int], str]], width: int) -> Image.Image:
     """Swatches with words, in as many lines as they need."""
-    face, places, x, y = font(22, *(words for _, words in entries)), [], MARGIN, 6
+    places, x, y = [], MARGIN, 6
     for colour, words in entries:
-        long = 32 + int(face.getlength(words)) + 2 * MARGIN
+        long = 32 + int(font(22, words).getlength(words)) + 2 * MARGIN
         if x > MARGIN and x + long > width:
             x, y = MARGIN, y + LEGEND
         places.append((x, y, colour, words))
@@ -141,7 +140,7 @@ def _legend(entries: list[tuple[tuple[int, int, int], str]], width: int) -> Imag
     pen = ImageDraw.Draw(strip)
     for x, y, colour, words in places:
         pen.rectangle((x, y, x + 22, y + 22), fill=colour)
-        pen.text((x + 30, y - 2), words, INK, face)
+        pen.text((x + 30, y - 2), words, INK, font(22, words))
     return strip
 
 

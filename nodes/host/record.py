@@ -10,7 +10,7 @@ from .keys import WRAPPER
 from .plan import Plan
 from .routed_call import RoutedCall
 
-POSITIVE = 0  # in the host's cond_or_uncond, but for guiders of more than two sides
+POSITIVE = 0  # in the host's cond_or_uncond, but for Dual CFG Guider's
 
 
 class Part:
@@ -36,7 +36,8 @@ class Part:
 
 
 class RunRecord:
-    """A part for each set of subjects on each side: conditionings combined, or for ranges of steps."""
+    """A part for each set of subjects on each side: conditionings combined, or for ranges of steps. Those of
+    the same names share one."""
 
     def __init__(self) -> None:
         self.parts: dict[tuple, Part] = {}

@@ -68,8 +68,8 @@ def pack(ledger: Path, scores: Path, rules: Sequence[str], folder: Path) -> tupl
     folder.mkdir(parents=True, exist_ok=True)
     if old := sorted(folder.glob("*.parquet")):
         raise ValueError(
-            f"{folder} holds {len(old)} shards already ({old[0].name} …), and training would read them too. "
-            "Give another folder, or delete them."
+            f"There are shards in {folder} already ({old[0].name} …), and training would read them too. Give "
+            "another folder, or delete them."
         )
     for start in range(0, len(kept), SHARD):
         table = pa.Table.from_pylist([_example(*one) for one in kept[start : start + SHARD]])

@@ -39,6 +39,18 @@ def conditions(call, clip, vae, picture, reference_size=64):
     return make
 
 
+def guided(call, model, kind, size=(96, 80), steps=2, channels=16, cell=8, **inputs):
+    """Samples by a guider of core's: guided(call, model, "DualCFGGuider", cond1=…, …)."""
+    return call(
+        "SamplerCustomAdvanced",
+        noise=call("RandomNoise", noise_seed=1)[0],
+        guider=call(kind, model=model, **inputs)[0],
+        sampler=call("KSamplerSelect", sampler_name="euler")[0],
+        sigmas=call("BasicScheduler", model=model, scheduler="simple", steps=steps, denoise=1.0)[0],
+        latent_image={"samples": torch.zeros(1, channels, size[0] // cell, size[1] // cell)},
+    )[0]["samples"]
+
+
 def sampler(call, condition, channels, cell):
     nothing = lru_cache(lambda: condition(""))
 

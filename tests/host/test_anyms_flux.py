@@ -8,6 +8,7 @@ from tools.tiny_adapters import SMALL, adapter_weights, head_weights
 
 from . import narrow
 from .anyms import crop_and_merge, keys_values, white_square
+from .making import guided
 
 INSTANTX, XLABS = "InstantX FLUX IP-Adapter", "XLabs FLUX IP-Adapter"
 LAYERS = {INSTANTX: [256] * 5, XLABS: [256] * 2}  # two double blocks and three single ones
@@ -183,19 +184,59 @@ def test_with_musar_in_the_same_graph(lay, route, sample, condition, flux):
     assert torch.equal(sample(first, plain), sample(lay(INSTANTX), plain))
 
 
-def test_a_guider_of_three_sides_is_refused(lay, condition, call):
-    model = lay(INSTANTX)
-    conds = {"cond1": condition(PROMPT), "cond2": condition("a house"), "negative": condition("a tree")}
-    cfg = {"cfg_conds": 2.0, "cfg_cond2_negative": 2.0, "style": "regular"}
-    with pytest.raises(ValueError, match="more than two sides .*Use CFG Guider"):
-        call(
-            "SamplerCustomAdvanced",
-            noise=call("RandomNoise", noise_seed=1)[0],
-            guider=call("DualCFGGuider", model=model, **conds, **cfg)[0],
-            sampler=call("KSamplerSelect", sampler_name="euler")[0],
-            sigmas=call("BasicScheduler", model=model, scheduler="simple", steps=2, denoise=1.0)[0],
-            latent_image={"samples": torch.zeros(1, 16, 12, 10)},
-        )
+@pytest.fixture
+def told(pack, monkeypatch):
+    """What every layer was told of its batch, in a row."""
+    kind, seen = pack("nodes.host.anyms.sides").Sides, []
+    whole = kind.of
+
+    def of(self, options):
+        sides, found = options["cond_or_uncond"], whole(self, options)
+        seen.extend(zip(sides, found))
+        return found
+
+    monkeypatch.setattr(kind, "of", of)
+    return seen
+
+
+def test_the_positive_of_every_guider_has_the_subjects(lay, condition, call, sample, told):
+    model, positive, negative = lay(INSTANTX), condition(PROMPT), condition("a tree")
+    sample(model, positive, negative, cfg=2.0)
+    assert set(told) == {(0, True), (1, False)}
+    told.clear()
+    area = {"width": 1.0, "height": 0.5, "x": 0.0, "y": 0.0, "strength": 1.0}
+    (part,) = call("ConditioningSetAreaPercentage", conditioning=positive, **area)
+    sample(model, part, negative, cfg=2.0)
+    assert set(told) == {(0, True), (1, False)}, "though the area stands on both sides under one id"
+    told.clear()
+    conds = {"cond1": positive, "cond2": condition("a house"), "negative": negative}
+    guided(call, model, "DualCFGGuider", **conds, cfg_conds=2.0, cfg_cond2_negative=2.0, style="regular")
+    assert set(told) == {(0, False), (1, True), (2, True)}
+    told.clear()
+    conds = {"positive": positive, "negative": negative, "empty_conditioning": condition("")}
+    guided(call, model, "PerpNegGuider", **conds, cfg=2.0, neg_scale=1.0)
+    assert set(told) == {(0, True), (1, False), (2, False)}
+
+
+def test_a_negative_that_is_asked_for_alone(pack):
+    """As Self-Attention Guidance and Dual Model CFG Guider do it: by the ids of the run's conditionings."""
+    sides = pack("nodes.host.anyms.sides").Sides()
+    conds = {"positive": [{"uuid": "p"}], "negative": [{"uuid": "n"}]}
+    executor = type("Executor", (), {"class_obj": type("Guider", (), {"conds": conds})})
+    alone = {"cond_or_uncond": [0], "uuids": ["n"]}
+
+    def run(*args):
+        assert sides.of(alone) == [False] and sides.of(alone | {"uuids": ["p"]}) == [True]
+
+    executor.__call__ = lambda self, *args: run(*args)
+    sides.begin_run(executor())
+    assert sides.of(alone) == [True], "no run, no ids"
+
+
+def test_joint_needs_no_boxes(lay, sample, condition):
+    positive = condition(PROMPT)
+    without, with_boxes = lay(INSTANTX, merge="joint", boxes=None), lay(INSTANTX, merge="joint")
+    assert torch.equal(sample(without, positive), sample(with_boxes, positive))
 
 
 def test_two_adapters_in_a_row(lay, sample, condition):
@@ -240,7 +281,7 @@ def test_adapters_of_another_base(lay, kind, layers, wants, has):
 
 
 def test_models_that_adapters_are_not_known_for(lay, load_flux, nodes):
-    with pytest.raises(ValueError, match="input channels instead of 64"):
+    with pytest.raises(ValueError, match="of another kind than dev or schnell, and image adapters are known"):
         lay(INSTANTX, on=load_flux(channels=96))
 
 

@@ -148,10 +148,10 @@ def test_a_copy_for_another_gpu_is_refused(lora, flux):
     model = lora(flux, weights(1), weights(2))
     (held,) = (w for kept in model.additional_models.values() for w in kept)
     make, arguments = held.cached_patcher_init
-    with pytest.raises(ValueError, match="MUSAR Dual LoRA works on one GPU. Take MultiGPU CFG Split out"):
+    with pytest.raises(RuntimeError, match="MUSAR Dual LoRA works on one GPU. Put Select Model"):
         make(*arguments)
     if hasattr(held, "deepclone_multigpu"):
-        with pytest.raises(ValueError, match="works on one GPU"):
+        with pytest.raises(RuntimeError, match="works on one GPU"):
             held.deepclone_multigpu()
 
 

@@ -5,6 +5,8 @@ import re
 import pytest
 import torch
 
+from .making import guided
+
 PROMPT = "a dog and a robot"
 
 
@@ -219,41 +221,27 @@ def test_a_pass_that_leaves_layers_out_is_not_recorded(flux, condition, route, s
 def test_a_guider_of_three_sides(flux, condition, route, preview, pack, call):
     """Core's Dual CFG Guider has the negative where the others have the positive."""
     model = route(flux)
-    guider = call(
-        "DualCFGGuider",
-        model=model,
-        cond1=condition(PROMPT, "dog", "robot"),
-        cond2=condition("a house"),
-        negative=condition("a tree"),
-        cfg_conds=2.0,
-        cfg_cond2_negative=2.0,
-        style="regular",
-    )[0]
-    sampler, latent = call("KSamplerSelect", sampler_name="euler")[0], torch.zeros(1, 16, 12, 10)
-    sigmas = call("BasicScheduler", model=model, scheduler="simple", steps=2, denoise=1.0)[0]
-    noise = call("RandomNoise", noise_seed=1)[0]
-    drawn = call(
-        "SamplerCustomAdvanced",
-        noise=noise,
-        guider=guider,
-        sampler=sampler,
-        sigmas=sigmas,
-        latent_image={"samples": latent},
-    )[0]
+    conds = {"cond1": condition(PROMPT, "dog", "robot"), "cond2": condition("a house")}
+    cfg = {"cfg_conds": 2.0, "cfg_cond2_negative": 2.0, "style": "regular"}
+    samples = guided(call, model, "DualCFGGuider", **conds, negative=condition("a tree"), **cfg)
     (part,) = pack("nodes.host.record").record_of(model).shown
     assert part.names == ["dog", "robot"] and len(part.steps) == 2
-    assert preview(model, drawn["samples"])[0].shape[0] == 1
+    assert preview(model, samples)[0].shape[0] == 1
 
 
-def test_names_of_every_script_are_readable_or_counted(pack, monkeypatch):
+@pytest.mark.parametrize("faces", [True, False])
+def test_names_of_every_script_are_readable_or_counted(pack, monkeypatch, faces):
+    """By what faces the machine has; Pillow's own has the letters of English."""
     lettering = pack("nodes.host.lettering")
-    latin = lettering.font(20, "dog", "café")
-    assert bytes(latin.getmask("é")) != bytes(latin.getmask("\U000effff"))
-    assert lettering.shown(["dog", "café"]) == ["dog", "café"]
-    for cached in (lettering._holding, lettering._face):
-        cached.cache_clear()
-    monkeypatch.setattr(lettering, "FACES", ())
-    assert lettering.shown(["dog", "狗"]) == ["dog", "subject 2"]
+    lettering._holding.cache_clear()
+    if not faces:
+        monkeypatch.setattr(lettering, "FACES", ())
+    names = ["dog", "café", "狗", "робот", "ไทย", "a dog"]
+    for k, (name, told) in enumerate(zip(names, lettering.shown(names)), 1):
+        assert told in (name, f"subject {k}") and (name.isascii() == (told == name) or faces)
+        face = lettering.font(20, f"{told} 45%")
+        missing = bytes(face.getmask(lettering.NO_LETTER))
+        assert all(bytes(face.getmask(letter)) != missing for letter in told if letter != " ")
     lettering._holding.cache_clear()
 
 

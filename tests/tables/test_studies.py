@@ -71,7 +71,7 @@ def test_a_filter_is_a_rule(tmp_path):
     assert pack(*files, ["DINO>=0.7"], tmp_path / "one") == (1, 1)
     assert pack(*files, ["DINO>=0.71"], tmp_path / "none") == (0, 1)
     assert pack(*files, ["leak<=1"], tmp_path / "no_figure") == (0, 1)
-    with pytest.raises(ValueError, match="one holds 1 shards already"):
+    with pytest.raises(ValueError, match="There are shards in .*one already"):
         pack(*files, ["DINO>=0.7"], tmp_path / "one")
     for rule, says in (("DINO>0.7", "is no rule"), ("CLIP-I>=0.7", "have no CLIP-I, but file, DINO, leak")):
         with pytest.raises(ValueError, match=says):

@@ -187,7 +187,7 @@ def test_a_full_disk_loses_nothing(tiny_config, tmp_path):
 def test_a_base_in_scaled_fp8_is_a_sentence(tmp_path, name):
     file = tmp_path / "fp8.safetensors"
     save_file({"context_embedder.weight": torch.zeros(2, 2), name: torch.ones(1)}, file)
-    with pytest.raises(ValueError, match="is made smaller .*, and training needs the whole weights"):
+    with pytest.raises(ValueError, match="in few bits with scales .*, and training needs the whole ones"):
         load_base(file)
 
 

@@ -48,7 +48,7 @@ def test_references_have_the_size_of_training(tmp_path):
     with pytest.raises(ValueError, match="prompt 1: its reference cat.png is 200 × 100, and both sides"):
         read_prompts(file, Sizes())
     file.write_text(f"- {one % 100}")
-    with pytest.raises(ValueError, match="prompt 1: its size is 100 × 64, and both sides"):
+    with pytest.raises(ValueError, match="prompt 1: its size is 100 × 64. Write multiples of 16"):
         read_prompts(file, Sizes(reference=64))
 
 

@@ -40,8 +40,9 @@ def load_base(path: Path, dtype: torch.dtype = torch.float32) -> nn.Module:
         ) from None
     if scales := [n for n in state if re.search(SCALED, n)]:
         raise ValueError(
-            f"base {path} is made smaller (it has {scales[0]}), and training needs the whole weights. Give "
-            "the file in 16 bits, or the folder in diffusers' format; quantise makes it small in memory."
+            f"base {path} holds weights in few bits with scales beside them ({scales[0]}), and training "
+            "needs the whole ones. Give the file in 16 bits, or the folder in diffusers' format; quantise "
+            "makes it small in memory."
         )
     if MARK in state:
         return _flux2({n: t.to(dtype) for n, t in diffusers_names(state).items()})

@@ -72,6 +72,7 @@ class Ahead:
     def clear(self) -> None:
         self.known, self.parts = {}, []
         shutil.rmtree(self.folder, ignore_errors=True)  # with what a run that was killed left
+        self.folder.with_suffix(".safetensors").unlink(missing_ok=True)  # of an earlier version
 
 
 def _key(stage: int, number: int, name: str, k: int | None) -> str:

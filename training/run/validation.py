@@ -15,7 +15,7 @@ from ..data.example import Example, Reference
 from ..data.pair import BadRow
 from ..data.pixels import decode
 from ..data.preview import REFERENCE, TARGET, fit
-from ..data.sizes import Sizes, check
+from ..data.sizes import TOKEN, Sizes, check
 from ..encoders import Encoder
 from ..network.batch import collate, encode_example, unpack
 from .draw import draw, nothing_said
@@ -27,11 +27,9 @@ FOLDER = "validation"
 class Validation:
     """Draws `prompts`, a YAML file, every so many steps. Call it after each step."""
 
-    def __init__(
-        self, settings: dict, encoder: Encoder, condition_prompts: bool, sizes: Sizes | None = None
-    ) -> None:
+    def __init__(self, settings: dict, encoder: Encoder, condition_prompts: bool, sizes: Sizes) -> None:
         self.settings, self.encoder = settings, encoder
-        self.examples = read_prompts(Path(settings["prompts"]), sizes or Sizes())
+        self.examples = read_prompts(Path(settings["prompts"]), sizes)
         self.batches = [collate([encode_example(e, encoder, condition_prompts)]) for e in self.examples]
         self.nothing = encoder.prompt("") if settings["cfg"] != 1 else None  # no text encoder runs later
 
@@ -84,8 +82,9 @@ def _example(entry: dict, file: Path, number: int, sizes: Sizes) -> Example:
     try:
         prompt, (height, width), references = entry["prompt"], entry["size"], entry["references"]
         shown = tuple(_reference(r, references[:k], file.parent, sizes) for k, r in enumerate(references))
+        if height % TOKEN or width % TOKEN:
+            raise BadRow(f"its size is {width} × {height}. Write multiples of {TOKEN}.", "size")
         canvas = np.zeros((height, width, 3), np.uint8)  # whose size counts
-        check(canvas, "size")
     except (BadRow, OSError) as error:
         raise ValueError(f"{where}: {error}") from None
     except (KeyError, TypeError, ValueError) as error:

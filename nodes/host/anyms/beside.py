@@ -11,8 +11,7 @@ from torch.nn import functional as F
 from ....anyms_attention import image_attention, rms_norm
 from .adapter_files import Adapter, Linear
 from .layout import Layout
-
-POSITIVE = 0  # in cond_or_uncond
+from .sides import Sides
 
 
 class KeysValues(nn.Module):
@@ -42,13 +41,16 @@ class Beside:
 
     def __init__(self, held: KeysValues, layout: Layout, weight: float, sigmas: tuple[float, float]) -> None:
         self.held, self.layout, self.weight, self.sigmas = held, layout, weight, sigmas
+        self.sides = Sides()
         self._rows: dict[tuple, list[Tensor]] = {}
 
+    @torch.compiler.disable
     def acts(self, options: dict) -> bool:
         """Is this step in the window?"""
         sigma = options.get("sigmas")
         return sigma is None or self.sigmas[1] <= float(sigma[0]) <= self.sigmas[0]
 
+    @torch.compiler.disable  # it is another in every layer: traced, it would be compiled anew in each
     def image(
         self, layer: int, q: Tensor, target: tuple[int, int], picture: tuple[int, int], options: dict
     ) -> Tensor:
@@ -59,16 +61,8 @@ class Beside:
                 "another node merges or adds tokens inside the model. Remove it, or MUSAR AnyMS Layout."
             )
         rows = self._rows_on(target, picture, q.device)
-        parts = options.get("cond_or_uncond") or [POSITIVE]
-        if max(parts) > 1:
-            raise ValueError(
-                "The sampler's guider has more than two sides (Dual CFG Guider), and MUSAR AnyMS Layout "
-                "cannot tell which of them has the subjects. Use CFG Guider, or KSampler."
-            )
-        each = [
-            self._part(layer, part, rows, positive=told == POSITIVE)
-            for part, told in zip(q.chunk(len(parts)), parts)
-        ]
+        parts = self.sides.of(options)
+        each = [self._part(layer, part, rows, positive) for part, positive in zip(q.chunk(len(parts)), parts)]
         return torch.cat(each)
 
     def _part(self, layer: int, q: Tensor, rows: list[Tensor], positive: bool) -> Tensor:

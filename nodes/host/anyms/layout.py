@@ -12,6 +12,8 @@ from ....musar_attention import Box, inside_boxes, inside_masks
 from ..boxes import OFF_CANVAS, place_boxes
 from ..plan import PixelBox, Subject
 
+EVERYWHERE = "joint"  # of merges: boxes and regions are left out
+
 
 @dataclass(frozen=True, eq=False)
 class Layout:
@@ -60,7 +62,9 @@ def lay_out(
     background: str,
 ) -> Layout:
     """ValueError says what of it cannot be."""
-    placed = place_boxes(boxes, list(subjects), canvas)
+    whole = PixelBox(0, 0, 1, 1, (1, 1))
+    everywhere = merge == EVERYWHERE
+    placed = dict.fromkeys(subjects, whole) if everywhere else place_boxes(boxes, list(subjects), canvas)
     if missing := [name for name in subjects if name not in placed]:
         raise ValueError(
             f"boxes holds {len(placed) or 'no'} box{'es' * (len(placed) != 1)} and {len(subjects)} subject"
@@ -73,7 +77,7 @@ def lay_out(
     return Layout(
         tuple(subject.phrases[0] for _, subject in chosen),
         tuple(placed[name] for name, _ in chosen),
-        tuple(subject.region for _, subject in chosen),
+        tuple(None if everywhere else subject.region for _, subject in chosen),
         tuple(subject.strength for _, subject in chosen),
         tuple(order[k] for k in seen),
         merge,

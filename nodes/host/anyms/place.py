@@ -6,9 +6,10 @@ import uuid
 from typing import Any
 
 from comfy.model_patcher import ModelPatcher
+from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ..families import FAMILIES, family_of
+from ..families import FAMILIES
 from ..managed import managed
 from . import flux, unet
 from .adapter_files import Adapter
@@ -45,6 +46,7 @@ def place(
     key = f"{LAYOUTS}_{uuid.uuid4().hex}"  # the host takes clones with equal keys for the same model
     patched.set_additional_models(key, [managed(held, model, "MUSAR AnyMS Layout")])
     beside = Beside(held, layout, weight, sigmas)
+    patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, key, beside.sides.begin_run)
     if adapter.kind.base == SDXL:
         unet.patch(patched, beside)
     else:
@@ -79,12 +81,13 @@ def fit(model: ModelPatcher, adapter: Adapter) -> list[int]:
 def base_of(model: ModelPatcher) -> str:
     if unet.is_unet(model.model.diffusion_model):
         return SDXL
-    if not any(family.claims(model.model) for family in FAMILIES):
+    family = next((family for family in reversed(FAMILIES) if family.claims(model.model)), None)
+    if family is None or family.refusal(model.model):
+        kind = type(model.model).__name__ + (" of another kind than dev or schnell" if family else "")
         raise ValueError(
-            f"model is {type(model.model).__name__}, and image adapters are known here for {SDXL} and "
-            f"{FLUX}. Load one of these."
+            f"model is {kind}, and image adapters are known here for {SDXL} and {FLUX}. Load one of these."
         )
-    return family_of(model).name  # or a sentence why it cannot be patched
+    return family.name
 
 
 def _said(widths: list[int]) -> str:

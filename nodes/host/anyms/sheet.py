@@ -8,9 +8,10 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ..lettering import font, shown
-from ..maps import colour_of, tensor
+from ..maps import INK, PAGE, colour_of, tensor
 from .layout import Layout
 
+DARK = 450  # of red, green and blue together: below it words are white
 COVER = 0.35  # how much of the picture a subject's part hides
 
 
@@ -28,13 +29,13 @@ def layout_sheet(layouts: tuple[Layout, ...], image: Tensor) -> Tensor:
         first += len(layout.names)
     sheet = Image.fromarray(pixels.round().astype(np.uint8))
     pen, size = ImageDraw.Draw(sheet), max(12, min(height, width) // 24)
-    face = font(size, *(name for *_, name in drawn))
     for box, colour, name in drawn:
+        face = font(size, name)
         left, up = round(box.left * width), round(box.top * height)
         right, down = round(box.right * width) - 1, round(box.bottom * height) - 1
         pen.rectangle((left, up, max(left, right), max(up, down)), outline=colour, width=max(2, size // 8))
         pen.rectangle((left, up, left + face.getlength(name) + 8, up + size + 6), fill=colour)
-        pen.text((left + 4, up + 1), name, (255, 255, 255), face)
+        pen.text((left + 4, up + 1), name, PAGE if sum(colour) < DARK else INK, face)
     return tensor(sheet)
 
 
