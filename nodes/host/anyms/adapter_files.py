@@ -66,9 +66,8 @@ def convert_command(name: str) -> str:
 def read_adapter(path: Path, siglip: Path | None = None) -> Adapter:
     """ValueError says what is wrong with a file."""
     name = path.name
-    state = read_file(
-        path, f"Convert it in its folder, by the Python that runs ComfyUI: {convert_command(name)}"
-    )
+    how = "Convert it in its folder, by the Python that runs ComfyUI, with this command: "
+    state = read_file(path, how + convert_command(name))
     kind = kind_of(state, name)
     projection = _under(state, kind.projection)
     layers = []
