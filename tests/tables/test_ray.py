@@ -30,3 +30,13 @@ def test_two_actors_one_killed_in_the_middle(server, written, tmp_path):
     assert [(r["row"], r["status"]) for r in ledger(tmp_path)] == [(k, "drawn") for k in range(1, 61)]
     assert len(list((server.base / "output" / "ray").glob("it_*.png"))) == 60
     assert len(workers(out)) >= 2 and list((out / "parts").glob("*/*.parquet"))
+
+
+def test_a_picture_that_cannot_be_put_down_ends_in_a_sentence(server, written, tmp_path):
+    """What an actor raises comes through Ray as it is."""
+    (tmp_path / "out" / "pictures" / "000002.png").mkdir(parents=True)
+    rows = [{"Colour/color": k} for k in range(1, 4)]
+    process = start(*written(rows), "--server", server.address, "--ray", "--actors", 1)
+    said = process.communicate()[0]
+    assert "000002.png could not be written, 3 times" in said and process.returncode == 1
+    assert "Traceback" not in said
