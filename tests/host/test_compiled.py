@@ -1,4 +1,4 @@
-"""Core's TorchCompileModel around a routed model: the same pictures, no block compiled again and again."""
+"""Core's TorchCompileModel around a routed model: the same pictures, nothing of ours traced in vain."""
 
 import logging
 
