@@ -59,7 +59,7 @@ help:
 	@echo "make flux2            route Sprites of FLUX.2, every way, into docs/results.md"
 	@echo "make views            subjects with one view and with two, into docs/results.md"
 	@echo "make crowd            train and judge in the less kind world, into docs/results.md"
-	@echo "make depth            train a base with more blocks and a UNO on it, every way of finding owners, likewise"
+	@echo "make depth            train a base with more blocks and a UNO on it, ways of finding owners, likewise"
 	@echo "make thousand         1,000 rows of Sprites by hand and as batches, into docs/batch.md (ROWS=…)"
 	@echo "make bench-batch      100,000 rows of a stub, and everything killed that can be, into docs/batch.md"
 	@echo "make musar-gen        a set like MUSAR-Gen, drawn by Sprites and filtered by its judge (ROWS=…)"
