@@ -38,10 +38,8 @@ def form_of(graph: Graph) -> dict[str, Any]:
             pictures += asked
         else:
             rest.setdefault(kind, asked)  # the first of its kind
-    inputs = [
-        *sorted(pictures, key=lambda entry: entry[0]),
-        *chain(*(rest.get(kind, ()) for kind in ASKED)),
-    ]  # a subject's together
+    pictures.sort(key=lambda entry: entry[0])  # a subject's together
+    inputs = [*pictures, *chain(*(rest.get(kind, ()) for kind in ASKED))]
     shown = [int(number) for number, node in graph.prompt.items() if node["class_type"] == "SaveImage"]
     opens = graph.name.startswith(OPENS_AS_A_FORM)
     return {"linearMode": opens, "linearData": {"inputs": inputs, "outputs": shown}}

@@ -47,12 +47,22 @@ def _holding(letters: str) -> str:
 
 
 def _has(face: str, letters: str) -> bool:
-    try:
-        drawn = _face(face, 20)
-    except OSError:
+    if not face and letters.isascii():
+        return True
+    if face and not _there(face):
         return False
+    drawn = _face(face, 20)
     missing = bytes(drawn.getmask(NO_LETTER))
     return all(letter.isspace() or bytes(drawn.getmask(letter)) != missing for letter in letters)
+
+
+@lru_cache
+def _there(face: str) -> bool:
+    """Asked once: for a face that is not there Pillow walks all the system's folders."""
+    try:
+        return bool(_face(face, 20))
+    except OSError:
+        return False
 
 
 @lru_cache(256)

@@ -43,7 +43,9 @@ def add_branches(model: ModelPatcher, branches: Sequence[Branch], family: Family
     pairs: dict[int, _Pair] = {}  # by target: both branches may have the same
     for branch in branches:
         for target in branch.targets if branch.strength else ():
-            pair = pairs.setdefault(id(target), _Pair(target))
+            if id(target) not in pairs:
+                pairs[id(target)] = _Pair(target)
+            pair = pairs[id(target)]
             low_rank = LowRank(pair.down, pair.up, target.scale * branch.strength, target.columns)
             layers[target.module, target.stream][branch.name].append(low_rank)
     if not layers:

@@ -23,6 +23,26 @@ def test_zeroed_negative_owns_nothing(flux, route, sample, subjects, call, owner
     assert silent.sum() == (~silent).sum()
 
 
+@pytest.mark.parametrize("zeroed", (True, False))
+def test_normalized_attention_guidance(flux, route, sample, subjects, condition, call, zeroed):
+    """Core's node wants both sides in one call: they are that with a zeroed negative, and with no other."""
+    negative = call("ConditioningZeroOut", conditioning=subjects)[0] if zeroed else condition("a tree")
+    calls, pictures = [], []
+
+    def counted(run, x, *args, **kwargs):
+        calls.append(len(x))
+        return run(x, *args, **kwargs)
+
+    scales = {"nag_scale": 5.0, "nag_alpha": 0.5, "nag_tau": 1.5}
+    for model in (route(flux), call("NAGuidance", model=route(flux), **scales)[0]):
+        model = model.clone()
+        model.add_wrapper("diffusion_model", counted)
+        pictures.append(sample(model, subjects, negative, cfg=1.0, steps=2))
+    plain, guided = pictures
+    assert ((guided - plain).abs().max() > 1e-3 * plain.abs().max()) == zeroed
+    assert sum(calls) == 2 + 2 * 2, "a side in two steps without it, two with it"
+
+
 def test_batch_of_different_pictures(flux, route, sample, subjects):
     out = sample(route(flux), subjects, batch=3)
     assert out.shape[0] == 3 and not torch.equal(out[0], out[1])
