@@ -31,7 +31,7 @@ PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
 .PHONY: help host demo test lint test-hosts $(TIERS:%=test-%) bench-attention bench-cached bench-lora bench-record \
   sprites-train sprites-judge diptych-preview train-tools batch-tools train-estimate full-size ablation \
-  training-free anyms anyms-train anyms-sdxl anyms-ipadapter flux2 views crowd depth times clean-training workflows try-sprites package comfy-cli emblem locales screenshots thousand bench-batch musar-gen
+  training-free anyms anyms-train anyms-sdxl anyms-ipadapter flux2 views crowd depth wider times clean-training workflows try-sprites package comfy-cli emblem locales screenshots thousand bench-batch musar-gen
 
 help:
 	@echo "make demo             pictures of Sprites through a real ComfyUI, into output/"
@@ -59,6 +59,7 @@ help:
 	@echo "make flux2            route Sprites of FLUX.2, every way, into docs/results.md"
 	@echo "make views            subjects with one view and with two, into docs/results.md"
 	@echo "make crowd            train and judge in the less kind world, into docs/results.md"
+	@echo "make wider            train a base that draws up to eight subjects, and draw on it with the LoRAs there are, likewise"
 	@echo "make depth            train a base with more blocks and a UNO on it, ways of finding owners, likewise"
 	@echo "make thousand         1,000 rows of Sprites by hand and as batches, into docs/batch.md (ROWS=…)"
 	@echo "make bench-batch      100,000 rows of a stub, and everything killed that can be, into docs/batch.md"
@@ -168,6 +169,9 @@ crowd: train-tools
 
 depth: train-tools
 	@"$(PY)" -m studies.depth
+
+wider: train-tools
+	@"$(PY)" -m studies.wider
 
 views: train-tools
 	@"$(PY)" -m studies.views

@@ -184,7 +184,7 @@ class MusarConditioning(io.ComfyNode):
             conditioning, clip, vae, prompt, family, stream, wired, placed, reference_size, placement
         )
         seen = sum(subject.strength > 0 for subject in wired.values())
-        told = notice.show_status(cls.hidden, seen, placement.positions, chosen) if seen else None
+        told = notice.show_status(cls.hidden, seen, placement.positions, chosen, family) if seen else None
         if negative is not None:
             negative = planned.on(negative, negative=True)
         return io.NodeOutput(planned.on(conditioning), negative, ui=told)

@@ -12,12 +12,13 @@ from comfy_api.latest import io
 from comfy_execution.utils import get_executing_context
 from server import PromptServer
 
-from .families import FAMILIES, Preset
-from .trained import differences, facts_of
+from .families import FAMILIES, Family, Preset
+from .trained import differences, facts_of, on_off
 
 ROUTING, LORA, SUBJECT = "MusarRouting", "MusarDualLora", "MusarSubject"
 NONE = "none"  # of MUSAR Dual LoRA
 SETTINGS, FOLLOWS, BY_HAND = "settings", "as the conditioning says", "by hand"  # of MUSAR Routing
+UNNAMED = {"evidence": "raw", "owners_by": "phrase", "remember": False, "smooth": False}  # in old prompts
 UNROUTED = (
     "No MUSAR Routing in this workflow: the references run into each other. Put MUSAR Routing "
     "between the model loader and the sampler."
@@ -27,16 +28,16 @@ log = logging.getLogger("musar")
 
 
 def show_status(
-    hidden: io.HiddenHolder, subjects: int, positions: str, preset: Preset | None = None
+    hidden: io.HiddenHolder, subjects: int, positions: str, preset: Preset | None, family: Family
 ) -> dict | None:
     """Writes onto the node, over what stood there; warnings are its UI output as well."""
     prompt, node = hidden.dynprompt, hidden.unique_id
     if prompt is None:
         return None
     around = surroundings({i: prompt.get_node(i) for i in prompt.all_node_ids()}, node)
-    warnings = warnings_of(around, positions, preset)
+    warnings = warnings_of(around, positions, preset, family)
     plural = "s" * (subjects != 1)
-    well = f"{subjects} subject{plural}, routed" + (f" · {preset}" if preset else "")
+    well = f"{subjects} subject{plural}, routed · {preset or told_by_hand(around, positions)}"
     text = UNROUTED if warnings == [UNROUTED] else " ".join([f"{well}." if warnings else well, *warnings])
     server = getattr(PromptServer, "instance", None)
     if server is not None:
@@ -46,7 +47,16 @@ def show_status(
     return {"text": warnings} if warnings else None
 
 
-def warnings_of(around: Iterable[Mapping], positions: str, preset: Preset | None) -> list[str]:
+def told_by_hand(around: Iterable[Mapping], positions: str) -> str:
+    """As a preset tells what it sets."""
+    static = in_force(around, positions, None).get("static")
+    said = "" if static is None else f", static {on_off(static)}"
+    return f"{BY_HAND}: positions {positions}{said}"
+
+
+def warnings_of(
+    around: Iterable[Mapping], positions: str, preset: Preset | None, family: Family | None = None
+) -> list[str]:
     """What does not go together, of the nodes that share a sampler with the conditioning."""
     around = list(around)
     routing = [node["inputs"] for node in around if node["class_type"] == ROUTING]
@@ -54,12 +64,13 @@ def warnings_of(around: Iterable[Mapping], positions: str, preset: Preset | None
         return [UNROUTED]
     found = []
     by_hand = [inputs for inputs in routing if inputs.get(SETTINGS, BY_HAND) == BY_HAND]
-    if preset and any(inputs.get("static") == (not preset.static) for inputs in by_hand):
-        found.append(
-            f"MUSAR Routing is set by hand to static {'off' if preset.static else 'on'}, and the preset "
-            f"{preset.name} wants it {'on' if preset.static else 'off'}. The hand wins: set its settings to "
-            f"'{FOLLOWS}', or the preset to by hand."
-        )
+    for inputs in by_hand if preset else ():
+        if other := otherwise(inputs, preset.routing):
+            here, wanted = (", ".join(f"{name} {on_off(v)}" for name, v in told.items()) for told in other)
+            found.append(
+                f"MUSAR Routing is set by hand to {here}, and the preset {preset.name} wants {wanted}. The "
+                f"hand wins: set its settings to '{FOLLOWS}', or the preset to {BY_HAND}."
+            )
     loras = [node["inputs"] for node in around if node["class_type"] == LORA]
     dual = {name: facts for inputs in loras for name, facts in _dual_file(inputs).items()}
     alone = [inputs for inputs in loras if inputs.get("noise_lora", NONE) == NONE]
@@ -73,6 +84,8 @@ def warnings_of(around: Iterable[Mapping], positions: str, preset: Preset | None
         for name, facts in dual.items():
             if other := differences(facts, graph):
                 found.append(f"{name} was trained with {'; with '.join(other)}. Expect less of it.")
+    if family and not preset and not loras:
+        found += strange_by_hand(family, in_force(around, positions, None))
     if preset and preset.off_prompt and not dual and (alone or not loras):
         found.append(
             f"The preset {preset.name} takes UNO's file in MUSAR Dual LoRA, as subject_lora and as "
@@ -87,9 +100,31 @@ def warnings_of(around: Iterable[Mapping], positions: str, preset: Preset | None
     return found
 
 
+def otherwise(inputs: Mapping, wanted: Mapping) -> tuple[dict, dict] | None:
+    """What widgets say and what is wanted, where that is not the same; what is wired nobody knows yet."""
+    here = {name: inputs.get(name, UNNAMED.get(name)) for name in wanted}
+    other = {n: v for n, v in here.items() if isinstance(v, bool | str) and v != wanted[n]}
+    return (other, {name: wanted[name] for name in other}) if other else None
+
+
+def strange_by_hand(family: Family, told: Mapping[str, Any]) -> list[str]:
+    """Where all weights of a family, dual LoRAs apart, want the same and this is not it."""
+    usual = [preset for preset in family.presets if not preset.dual]
+    wanted = {(preset.positions, preset.static) for preset in usual}
+    here = (told["positions"], told["static"])
+    if len(wanted) > 1 or here[1] is None or here in wanted:
+        return []
+    ((positions, static),) = wanted
+    return [
+        f"Set by hand to positions {here[0]} and static {on_off(here[1])}, and {family.name} "
+        f"wants {positions} and {on_off(static)}: on Sprites this was worse than no routing. Choose the "
+        f"preset {usual[0].name} here, and the settings '{FOLLOWS}' in MUSAR Routing."
+    ]
+
+
 def in_force(around: Iterable[Mapping], positions: str, preset: Preset | None) -> dict[str, Any]:
     """What a LoRA may have been trained with otherwise; None = not known before it runs."""
-    routing = next(node["inputs"] for node in around if node["class_type"] == ROUTING)
+    routing = next((node["inputs"] for node in around if node["class_type"] == ROUTING), {})
     follows = preset is not None and routing.get(SETTINGS, BY_HAND) == FOLLOWS
     told = {"static": preset.static if follows else routing.get("static"), "dynamic": routing.get("dynamic")}
     owners_by = preset.owners_by if follows else routing.get("owners_by", "phrase")
@@ -119,7 +154,7 @@ def said_in_queue(positions: str, preset: str) -> str:
     around = surroundings(graph, node)
     chosen = [p for family in FAMILIES for p in family.presets if p.name == preset]  # of either model
     told = [warnings_of(around, p.positions, p) for p in chosen]
-    return str(told or warnings_of(around, positions, None))
+    return str(told or [warnings_of(around, positions, None), in_force(around, positions, None)])
 
 
 def is_wired(output: int) -> bool:

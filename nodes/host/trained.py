@@ -35,9 +35,10 @@ def differences(facts: Mapping[str, Any], graph: Mapping[str, Any]) -> list[str]
     found = []
     for name, value in graph.items():
         if name in facts and value is not None and facts[name] != value:
-            found.append(f"{name.replace('_', ' ')} {_word(facts[name])}, and this graph has {_word(value)}")
+            has, here = on_off(facts[name]), on_off(value)
+            found.append(f"{name.replace('_', ' ')} {has}, and this graph has {here}")
     return found
 
 
-def _word(value: Any) -> str:
+def on_off(value: Any) -> str:
     return {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)

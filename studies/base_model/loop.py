@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from training.run.checkpoint import load_checkpoint, load_optimizer, optimizer_tensors, save_checkpoint
+from training.run.precision import bf16_pays
 from training.run.schedule import rate_scale
 
 from .optimizers import optimizers, parts_of
@@ -73,7 +74,7 @@ class Run:
         self.machine = facts.get("machine", self.machine)
 
     def one_step(self, losses_of: Callable[[int], Losses]) -> Losses:
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16_pays(self.device)):
             losses = losses_of(self.step)
         losses["loss"].backward()
         nn.utils.clip_grad_norm_(self.trained, 1.0)

@@ -15,6 +15,7 @@ from training.encoders import Encoder
 from training.network.batch import Encoded, collate, encode_example, unpack
 from training.network.model import Trained
 from training.run.draw import draw, nothing_said
+from training.run.precision import bf16_pays
 from training.run.trainer import to_device
 
 from .cases import Case
@@ -56,7 +57,7 @@ class Artist:
             silent = replace(silent, conditions=batch.conditions)
         device = next(self.model.parameters()).device
         batch, silent = to_device(batch, device), to_device(silent, device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16_pays(device)):
             latent = draw(self.model, batch, noise.to(device), self.steps, silent, self.cfg)
         return cells_of(unpack(latent, batch.size[0]).cpu())
 

@@ -5,33 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import yaml
 from tqdm import tqdm
-
-from tools.comfy_server import ROOT
 
 from ..ablation.variants import every_variant
 from ..judging.cases import Case, cases, name_of
-from ..judging.variant import Variant, learn, variants
+from ..judging.variant import Variant, learn
 from .drawn import as_json, drawn
+from .models import RESULTS, RUNS, SETTINGS, WAYS, every_model
 from .report import write_report
-from .ways import way_of
 
-HERE = Path(__file__).parent
-RESULTS = HERE / "results"
-SETTINGS = yaml.safe_load((HERE / "models.yaml").read_text())
-RUNS = ROOT / ".run" / "training_free"
 MUSAR = "full"  # of the ablation
-
-
-WAYS = {
-    name: way_of(settings)
-    for group in ("ways", "trials", "musar")
-    for name, settings in SETTINGS[group].items()
-}
 
 
 def main() -> None:
@@ -40,7 +25,7 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", metavar="WAY", help="these ways alone")
     args = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
-    every = [*variants(SETTINGS, RESULTS, RUNS), musar()]
+    every = [*every_model(), musar()]
     for given, known in ((args.only, [v.name for v in every]), (args.ways, list(WAYS))):
         if set(given or ()) - set(known):
             parser.error(f"Choose of {', '.join(known)}.")

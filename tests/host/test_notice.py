@@ -83,14 +83,20 @@ def dual(files):
     "preset, routing, lora, says",
     (
         ("UNO", FOLLOWS, None, None),
-        ("UNO", ("MusarRouting", {"static": False}), None, None),
+        ("UNO", ("MusarRouting", {"static": False, "evidence": "centred"}), None, None),
         (
             "UNO",
-            ("MusarRouting", {"static": True}),
+            ("MusarRouting", {"static": True, "evidence": "centred"}),
             None,
-            "by hand to static on, and the preset UNO wants it off",
+            "by hand to static on, and the preset UNO wants static off",
         ),
-        ("UNO", ("MusarRouting", {"static": ["7", 0]}), None, None),  # wired: nobody knows yet
+        (
+            "UNO",
+            ("MusarRouting", {"static": False, "smooth": True}),  # a prompt from before evidence
+            None,
+            "by hand to evidence raw, smooth on, and the preset UNO wants evidence centred, smooth off",
+        ),
+        ("UNO", ("MusarRouting", {"static": ["7", 0], "evidence": "centred"}), None, None),  # not known yet
         ("UNO", FOLLOWS, "silent", None),
         ("UNO", FOLLOWS, "said", "said.safetensors is a MUSAR dual LoRA, and the preset is UNO"),
         ("Kontext", FOLLOWS, "said", "said.safetensors is a MUSAR dual LoRA, and the preset is Kontext"),
@@ -101,7 +107,7 @@ def dual(files):
             "MUSAR",
             ("MusarRouting", {"static": False}),
             "said",
-            "static off, and the preset MUSAR wants it on",
+            "static off, evidence raw, and the preset MUSAR wants static on, evidence centred",
         ),
         ("by hand", ("MusarRouting", {"static": True}), "said", None),
         ("UNO, four or more", FOLLOWS, "both", None),
@@ -162,3 +168,28 @@ def test_a_lora_says_how_it_was_trained(pack, dual, preset, positions, routing, 
         else:
             (warning,) = said
             assert warning.startswith("trained.safetensors was trained with ") and says in warning
+
+
+@pytest.mark.parametrize(
+    "family, positions, static, lora, warned",
+    (
+        ("FLUX2", "diagonal", True, None, True),  # as new nodes stand there
+        ("FLUX2", "index", True, None, True),
+        ("FLUX2", "index", False, None, False),
+        ("FLUX2", "index", ["7", 0], None, False),
+        ("FLUX2", "index", True, "said", False),  # a dual LoRA wants static on
+        ("FLUX1", "diagonal", True, None, False),  # each has weights that want it
+        ("FLUX1", "index", True, None, False),
+    ),
+)
+def test_by_hand_as_no_weights_want_it(pack, dual, family, positions, static, lora, warned):
+    notice, families = pack("nodes.host.notice"), pack("nodes.host.families")
+    around = nodes_of(("MusarRouting", {"static": static}), *([dual(lora)] if lora else []))
+    said = notice.warnings_of(around, positions, None, getattr(families, family))
+    assert len(said) == warned and all("Choose the preset FLUX.2 here" in text for text in said)
+
+
+@pytest.mark.parametrize("static, told", ((True, ", static on"), (False, ", static off"), (["7", 0], "")))
+def test_what_is_in_force_by_hand(pack, static, told):
+    around = nodes_of(("MusarRouting", {"static": static}))
+    assert pack("nodes.host.notice").told_by_hand(around, "index") == f"by hand: positions index{told}"

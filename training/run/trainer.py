@@ -33,6 +33,7 @@ from .examples import Examples
 from .folder import lock
 from .log import Log
 from .optimizers import new_optimizer, rate_of
+from .precision import precision_of
 from .schedule import rate_scale, stage_of
 from .times import draw_times
 
@@ -46,7 +47,7 @@ class Trainer:
         self.config, self.examples, self.folder = config, examples, folder
         unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # dropped conditions
         self.accelerator = Accelerator(
-            mixed_precision=config["precision"], cpu=config["cpu"], kwargs_handlers=[unused]
+            mixed_precision=precision_of(config), cpu=config["cpu"], kwargs_handlers=[unused]
         )
         main = self.accelerator.is_main_process
         self.lock = lock(folder) if main else None

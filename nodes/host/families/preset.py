@@ -17,5 +17,11 @@ class Preset:
     dual: bool = False  # the weights are a MUSAR dual LoRA
     off_prompt: bool = False  # a LoRA for all tokens, as both branches: the prompt's see none of it
 
+    @property
+    def routing(self) -> dict[str, bool | str]:
+        """What it sets in MUSAR Routing, under the widgets' names."""
+        names = ("static", "evidence", "owners_by", "remember", "smooth")
+        return {name: getattr(self, name) for name in names}
+
     def __str__(self) -> str:
         return f"{self.name}: positions {self.positions}, static {'on' if self.static else 'off'}"
