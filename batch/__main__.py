@@ -44,6 +44,8 @@ def main() -> None:
 
 def _run(run: Run, args: argparse.Namespace) -> None:
     addresses = [a for a in (args.servers or args.server or "").split(",") if a]
+    if len(addresses) > 1 and not (args.ray or args.ray_address):
+        raise Wrong(f"Several servers ({', '.join(addresses)}) want --ray: without it one is drawn on.")
     server = Remote(addresses[0]) if addresses else own_in(run.output / "servers", own_settings(args))
     server.start()
     try:
@@ -105,7 +107,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--base", type=Path, help="folder of models, input and packs of a started one (ComfyUI's own)"
     )
-    parser.add_argument("--comfy-arguments", help="for a started one; --cpu where there is no GPU")
+    parser.add_argument(
+        "--comfy-arguments",
+        help='for a started one, in one word: --comfy-arguments="--lowvram --fast"; --cpu without a GPU',
+    )
     parser.add_argument("--ray", action="store_true", help="several at once, on a Ray cluster of its own")
     parser.add_argument("--ray-address", help="on a Ray cluster that runs: auto, or ray://host:10001")
     parser.add_argument(

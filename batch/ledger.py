@@ -13,6 +13,7 @@ from pyarrow import parquet
 
 from .journal import Journal
 
+DRAWN_FROM = "musar_table_folder"  # in the file's metadata
 FIXED = {
     "row": pa.int64(),
     "status": pa.string(),  # drawn or failed
@@ -29,11 +30,13 @@ FIXED = {
 }
 
 
-def write_ledger(journal: Journal, file: Path, columns: Sequence[str]) -> Counter:
-    """Its rows lie as they were finished. Says how many have which status."""
+def write_ledger(journal: Journal, file: Path, columns: Sequence[str], folder: Path) -> Counter:
+    """Its rows lie as they were finished. Says how many have which status. `folder`: the table's, which the
+    pictures that it names may be named from."""
     kinds = _kinds(journal, columns)
     names = {column: column if column not in FIXED else f"table {column}" for column in columns}
     schema = pa.schema([*FIXED.items(), *((names[c], kinds[c]) for c in columns)])
+    schema = schema.with_metadata({DRAWN_FROM: str(folder)})
     counts, lines, part = Counter(), journal.finished(), file.with_suffix(".part")
     with parquet.ParquetWriter(part, schema) as writer:
         while some := list(islice(lines, 1000)):

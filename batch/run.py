@@ -83,9 +83,10 @@ class Run:
         bar.update()
 
     def close(self) -> None:
-        counts = write_ledger(self.journal, self.output / "ledger.parquet", self.columns)
+        file, beside = self.output / "ledger.parquet", self.table.resolve().parent
+        counts = write_ledger(self.journal, file, self.columns, beside)
         told = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
-        print(f"{told or 'nothing drawn'}: {self.output / 'ledger.parquet'}")
+        print(f"{told or 'nothing drawn'}: {file}")
 
 
 def open_run(

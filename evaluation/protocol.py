@@ -19,13 +19,14 @@ SEEDS = 4
 
 
 def rows_of(bench: DreamBench, part: str, seeds: int = SEEDS) -> Iterator[dict]:
-    """prompt, seed, and of each subject reference_k (its first picture) and phrase_k."""
+    """prompt, seed, and of each subject reference_k (its first picture), phrase_k and words_k (a phrase)."""
     cases = _single(bench) if part == "single" else _several(bench, PARTS[part], COUNTS[part])
     for prompt, subjects in cases:
         for seed in range(seeds):
             row = {"prompt": prompt, "seed": seed}
             for k, subject in enumerate(subjects, 1):
-                row |= {f"reference_{k}": _path(subject.pictures[0]), f"phrase_{k}": subject.kind}
+                row |= {f"reference_{k}": _path(subject.pictures[0])}
+                row |= {f"phrase_{k}": subject.kind, f"words_{k}": f"a {subject.kind}"}
             yield row
 
 

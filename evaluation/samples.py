@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 IMAGES = (".jpg", ".jpeg", ".png", ".webp")
+DRAWN_FROM = b"musar_table_folder"  # in the metadata of a batch's ledger
 REFERENCE = re.compile(r"reference_(\d+)")
 
 
@@ -45,7 +46,7 @@ def read_samples(table: Path, all_views: bool = False, masks: bool = False) -> l
             "--all-views and --masks do not go together: a mask belongs to one picture, and the folder has "
             "others. Leave one of them out."
         )
-    samples, missing = [], []
+    samples, missing, folders = [], [], _folders(table)
     for number, row in enumerate(_rows(table), 1):
         files = row.get("files") or ([row["file"]] if row.get("file") else [])
         if row.get("status", "drawn") != "drawn":
@@ -56,9 +57,9 @@ def read_samples(table: Path, all_views: bool = False, masks: bool = False) -> l
                 f"Row {number} of {table} needs file (or files), prompt and reference_1; it has "
                 f"{', '.join(k for k, v in row.items() if v)}."
             )
-        references = tuple(_views(_find(table, row[c]), all_views) for c in columns)
-        masked = tuple(str(_find(table, row[f"mask_{c[10:]}"])) for c in columns) if masks else ()
-        drawn = [str(_find(table, file)) for file in files]
+        references = tuple(_views(_find(folders, row[c]), all_views) for c in columns)
+        masked = tuple(str(_find(folders, row[f"mask_{c[10:]}"])) for c in columns) if masks else ()
+        drawn = [str(_find(folders, file)) for file in files]
         samples += [Sample(file, row["prompt"], references, masked, row.get("seed")) for file in drawn]
         named = (*drawn, *masked, *(f for views in references for f in views))
         missing += [(number, f) for f in named if not Path(f).is_file()]
@@ -92,10 +93,24 @@ def _rows(table: Path) -> Iterator[Mapping]:
             raise Unusable(f"The table {table} ends in {other}. Give a .csv, .jsonl or .parquet.")
 
 
-def _find(table: Path, name: str) -> Path:
-    """As the row has it, or beside the table."""
+def _folders(table: Path) -> list[Path]:
+    """Of the table, and of the one that a batch's ledger was drawn from."""
+    folders = [table.resolve().parent]
+    if table.suffix.lower() == ".parquet" and table.is_file():
+        from pyarrow import parquet
+
+        told = (parquet.read_schema(table).metadata or {}).get(DRAWN_FROM)
+        folders += [Path(told.decode())] if told else []
+    return folders
+
+
+def _find(folders: Sequence[Path], name: str) -> Path:
+    """As the row has it, or in one of the folders."""
     path = Path(name)
-    return path if path.is_absolute() or path.is_file() else table.resolve().parent / name
+    if path.is_absolute() or path.is_file():
+        return path
+    every = [folder / name for folder in folders]
+    return next((file for file in every if file.is_file()), every[0])
 
 
 def _views(file: Path, all_views: bool) -> tuple[str, ...]:

@@ -109,15 +109,15 @@ KLEIN_BASE = replace(
     note="FLUX.2 klein base 4B, with CFG: the negative is MUSAR Conditioning's own, which has the same "
     f"references. {_TRAINED}",
 )
+KLEIN_MANY = replace(KLEIN, preset="FLUX.2, four or more", many=True)
 KLEIN_CACHED = replace(
-    KLEIN,
-    preset="FLUX.2, four or more",
-    many=True,
+    KLEIN_MANY,
     model="flux-2-klein-9b-kv-fp8.safetensors",
     encoder="qwen_3_8b_fp8mixed.safetensors",
     cached=True,
     note="FLUX.2 klein 9B KV with core's *Flux KV Cache*: references are computed in the first step, and "
-    f"later steps have their keys and values. {_TRAINED}",
+    f"later steps have their keys and values. On a small model that was not trained so, it cost more than "
+    f"routing gave: compare with `five_subjects_klein`. {_TRAINED}",
 )
 FLUX2_DEV = replace(
     KLEIN,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .anyms import anyms_graphs
-from .bases import FLUX2_DEV, KLEIN, KLEIN_BASE, KLEIN_CACHED, KONTEXT, MUSAR, UNO, UNO_MANY
+from .bases import FLUX2_DEV, KLEIN, KLEIN_BASE, KLEIN_CACHED, KLEIN_MANY, KONTEXT, MUSAR, UNO, UNO_MANY
 from .graph import Graph, draw
 from .try_sprites import try_sprites
 
@@ -45,7 +45,9 @@ def _five() -> Graph:
     g.notes.append(
         "With more subjects than UNO was trained with, its LoRA keeps the prompt from drawing them all. "
         "In *MUSAR Dual LoRA*, as both branches, it changes the references and the picture and leaves the "
-        "prompt alone. With one to three subjects use `three_subjects_uno` instead."
+        "prompt alone. With one to three subjects use `three_subjects_uno` instead. If the later subjects "
+        "are less true than the first, try 2 or 3 in `places` of *MUSAR Conditioning*: as many as were "
+        "trained helped every small model that was tried with four and five."
     )
     return g
 
@@ -157,6 +159,7 @@ def _of_flux2() -> list[Graph]:
         draw("three_subjects_klein", KLEIN, [*pair, BALL], THREE),
         same,
         placed,
+        draw("five_subjects_klein", KLEIN_MANY, [*pair, BALL, CAR, DUCK], FIVE),
         draw("five_subjects_klein_cached", KLEIN_CACHED, [*pair, BALL, CAR, DUCK], FIVE),
         draw("two_subjects_flux2_dev", FLUX2_DEV, pair, TWO),
     ]

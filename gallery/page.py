@@ -21,7 +21,7 @@ graph it shows the references that the graph begins with. The last column says w
 otherwise than the first of its table.
 """
 ABOUT = {  # what each graph is for
-    "two_subjects_uno": "Two subjects in one picture: the graph to begin with.",
+    "two_subjects_uno": "Two subjects in one picture.",
     "three_subjects_uno": "Three subjects.",
     "five_subjects_uno": "More subjects than UNO was trained with.",
     "same_kind_uno": "Two subjects of one kind, named by the same word.",
@@ -44,10 +44,11 @@ ABOUT = {  # what each graph is for
     "anyms_six_subjects_sdxl": "Six subjects in boxes, on SDXL.",
     "anyms_with_musar": "Boxes for both: an image adapter, and MUSAR's dual LoRA with routing.",
     "try_sprites": "MUSAR on the small models of this repository: `make try-sprites` packs them.",
-    "two_subjects_klein": "Two subjects in four steps.",
+    "two_subjects_klein": "Two subjects in four steps: the graph to begin with.",
     "three_subjects_klein": "Three subjects in four steps.",
     "boxes_klein": "Boxes say where each subject may be.",
     "same_kind_klein": "Two subjects of one kind, with CFG and a negative that has the same references.",
+    "five_subjects_klein": "Five subjects in four steps.",
     "five_subjects_klein_cached": "Five subjects, whose references are computed in the first step alone.",
     "two_subjects_flux2_dev": "Two subjects on the largest of them.",
 }

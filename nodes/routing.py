@@ -33,7 +33,7 @@ class MusarRouting(io.ComfyNode):
                     tooltip="Static routing: prompt and references do not see each other, nor one "
                     "reference another. On for MUSAR weights; off for UNO, Kontext and FLUX.2, which were "
                     "trained seeing everything: on Sprites it took up to 0.04 of identity from the first "
-                    "two, 0.25 and more from FLUX.2.",
+                    "two, 0.09 to 0.46 from FLUX.2.",
                 ),
                 io.Boolean.Input(
                     "dynamic",
@@ -110,7 +110,8 @@ class MusarRouting(io.ComfyNode):
                     tooltip="What each layer adds to what speaks for a subject. raw: its affinity. "
                     "centred: its affinity less the subject's mean over the picture, so that a layer's "
                     "liking for one phrase everywhere decides nothing. Where layers have such likings it "
-                    "kept 0.98 on Sprites and raw fell to 0.55; where not, they are equal. sharp: each "
+                    "kept 0.98 on Sprites and raw fell to 0.55; where not, they are equal in six blocks, "
+                    "and in 16 centred has 0.82 where raw has 0.78, with four subjects. sharp: each "
                     "subject's share of it, centred, times the layer's mean lead of the first over the "
                     "second; for FLUX.2.",
                 ),

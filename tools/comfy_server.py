@@ -193,5 +193,6 @@ def host_from_environment() -> tuple[Path, Path]:
     """ComfyUI's folder and Python, as the Makefile exports them."""
     path = os.environ.get("COMFYUI_PATH")
     if not path or not (Path(path) / "main.py").exists():
-        sys.exit(f"COMFYUI_PATH is {path!r} and holds no ComfyUI (no main.py). Run `make host`.")
+        found = f"is {path} and holds no ComfyUI (no main.py)" if path else "is not set"
+        sys.exit(f"COMFYUI_PATH {found}. Set it to ComfyUI's folder; `make host` puts one into .host.")
     return Path(path).resolve(), Path(os.environ.get("COMFYUI_PYTHON") or sys.executable).absolute()

@@ -10,6 +10,8 @@ import torch
 from PIL import Image
 from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel, Dinov2Model, ViTModel
 
+from batch.journal import Journal
+from batch.ledger import write_ledger
 from evaluation.dreambench import read_dreambench
 from evaluation.figures import Likeness, Wording, judge_all
 from evaluation.networks import Clip, Dino
@@ -116,6 +118,23 @@ def test_every_picture_that_is_not_there_is_told(tmp_path):
         read_samples(tmp_path / "table.jsonl")
 
 
+def test_a_ledger_knows_where_its_table_lay(tmp_path, monkeypatch):
+    """A batch takes pictures from beside its table; the ledger lies in the output folder."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "out").mkdir()
+    for file in ("mine/cat.png", "out/drawn.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / file)
+    journal = Journal(tmp_path / "out" / "journal")
+    values = {"reference_1": "cat.png"}
+    told = {"row": 1, "key": "0", "status": "drawn", "tries": 1, "prompt": "a cat"}
+    told |= {"values": values, "files": [str(tmp_path / "out" / "drawn.png")]}
+    journal.finish(told)
+    write_ledger(journal, tmp_path / "out" / "ledger.parquet", ["reference_1"], tmp_path / "mine")
+    monkeypatch.chdir(tmp_path / "out")
+    (sample,) = read_samples(tmp_path / "out" / "ledger.parquet")
+    assert sample.references == ((str(tmp_path / "mine" / "cat.png"),),)
+
+
 def test_a_mask_is_not_all_views(tmp_path):
     with pytest.raises(Unusable, match="--all-views and --masks do not go together"):
         read_samples(tmp_path / "table.jsonl", all_views=True, masks=True)
@@ -166,6 +185,7 @@ def test_the_papers_protocol(tmp_path):
         assert len({tuple(r[f"reference_{k}"] for k in range(1, size + 1)) for r in rows}) == count
         for row in rows:
             assert all(row[f"phrase_{k}"] in row["prompt"] for k in range(1, size + 1))
+            assert all(row[f"words_{k}"] == f"a {row[f'phrase_{k}']}" for k in range(1, size + 1))
             assert "jungle" in row["prompt"] and f"reference_{size + 1}" not in row
 
 
