@@ -24,6 +24,11 @@ UNROUTED = (
     "between the model loader and the sampler."
 )
 
+FORGETFUL = (
+    "KSampler (Efficient) gives its last picture again while prompt, seed and model are the same: it does "
+    "not see that references, boxes or strengths changed. Use KSampler."
+)
+
 log = logging.getLogger("musar")
 
 
@@ -84,6 +89,8 @@ def warnings_of(
         for name, facts in dual.items():
             if other := differences(facts, graph):
                 found.append(f"{name} was trained with {'; with '.join(other)}. Expect less of it.")
+    if any("Efficient)" in node["class_type"] or "(Eff.)" in node["class_type"] for node in around):
+        found.append(FORGETFUL)
     if family and not preset and not loras:
         found += strange_by_hand(family, in_force(around, positions, None))
     if preset and preset.off_prompt and not dual and (alone or not loras):

@@ -29,6 +29,7 @@ from ...musar_attention import (
 from .boxes import OFF_CANVAS
 from .masks import additive
 from .plan import Plan
+from .replaced import sentence
 from .settings import Settings
 
 OVERRIDE = "optimized_attention_override"
@@ -206,15 +207,15 @@ class RoutedCall:
             return False, False, False
         return self.settings.static, self.settings.dynamic, self.settings.leak
 
-    def require_routed(self) -> None:
-        """A picture that was not routed must not pass for one that was."""
+    def require_routed(self, who: str | None) -> None:
+        """A picture that was not routed must not pass for one that was. `who` put in a forward of its own."""
         if not self.ran:  # a cache answered instead of the model
             return
         if not self.placed:
-            raise RuntimeError(
-                "MUSAR Routing could not place the references: another node replaced the model's "
-                "forward and leaves its post_input patches out. Remove that node."
-            )
+            cause = "another node leaves the post_input patches of MUSAR Routing out. Remove that node."
+            if who:
+                cause = sentence(who, "the model's forward")
+            raise RuntimeError(f"MUSAR Routing could not place the references: {cause}")
         if not self.attended:
             raise RuntimeError(
                 "MUSAR Routing was not asked for a single layer: another node took the attention "

@@ -22,8 +22,10 @@ from .masks import extend_mask
 from .memory import Memory
 from .plan import Plan
 from .record import RunRecord
+from .replaced import replaced, sentence
 from .routed_call import OVERRIDE, RoutedCall, lay_out
 from .settings import Settings
+from .traced import apart
 
 
 class Routing:
@@ -34,6 +36,7 @@ class Routing:
         self.record = RunRecord()
         self.kept: dict[tuple, dict] = {}  # keys and values of references, in this run
         self.memory = Memory()
+        self.called = False  # in this call of the model
 
     def begin_run(self, executor: WrapperExecutor, *args: Any, **kwargs: Any) -> Any:
         """The OUTER_SAMPLE wrapper."""
@@ -42,6 +45,15 @@ class Routing:
             return executor(*args, **kwargs)
         finally:
             self.kept, self.memory = {}, Memory()
+
+    def watch(self, executor: WrapperExecutor, *args: Any, **kwargs: Any) -> Tensor:
+        """The APPLY_MODEL wrapper: a network whose forward is another pack's asks none of ours."""
+        self.called = False
+        out = executor(*args, **kwargs)
+        if kwargs.get(PLAN) is not None and not self.called:  # or a cache answered
+            if who := replaced(executor.class_obj.diffusion_model, "forward"):
+                raise RuntimeError("Nothing was routed: " + sentence(who, "the whole network's forward"))
+        return out
 
     @torch.compiler.disable(recursive=False)  # the model behind it is compiled, where somebody compiles it
     def __call__(
@@ -57,6 +69,7 @@ class Routing:
         transformer_options: dict | None = None,
         **kwargs: Any,
     ) -> Tensor:
+        self.called = True
         plan = kwargs.pop(PLAN, None)
         options = dict(transformer_options or {})
         if plan is None:
@@ -83,9 +96,15 @@ class Routing:
             return executor.original(*args, **kwargs)
 
         rest = WrapperExecutor.new_class_executor(run, model, executor.wrappers, executor.idx + 1)
-        with laid_out(layout), own_keys(options, self.kept):
-            out = rest.execute(x, timestep, context, y, guidance, ref_latents, control, options, **kwargs)
-        self._ended(call, options)
+        with laid_out(layout), own_keys(options, self.kept), apart():
+            try:
+                out = rest.execute(x, timestep, context, y, guidance, ref_latents, control, options, **kwargs)
+            except (TypeError, AttributeError) as error:
+                if who := replaced(model, "forward_orig"):
+                    told = sentence(who, "the model's forward by one that does not fit this ComfyUI")
+                    raise RuntimeError(told) from error
+                raise
+        self._ended(call, options, model)
         return out
 
     @torch.compiler.disable
@@ -106,8 +125,8 @@ class Routing:
         return call
 
     @torch.compiler.disable
-    def _ended(self, call: RoutedCall, options: dict) -> None:
-        call.require_routed()
+    def _ended(self, call: RoutedCall, options: dict, model: nn.Module) -> None:
+        call.require_routed(replaced(model, "forward_orig"))
         if call.settings.remember and call.found is not None:
             self.memory.keep(options, call.found, call.tally.layers)
         part = self.record.add(call, options)
@@ -116,7 +135,7 @@ class Routing:
 
     def _refuse(self, plan: Plan, x: Tensor, references: list[Tensor], method: str) -> None:
         """What cannot be routed, said before the model trips over it."""
-        if plan.family is not self.family:
+        if plan.family.name != self.family.name:  # a copy, where another node copied the conditioning
             raise ValueError(
                 f"The conditioning was encoded for {plan.family.name}, and the model is {self.family.name}. "
                 f"Connect MUSAR Conditioning to the text encoder and the VAE of {self.family.name}."
@@ -124,9 +143,15 @@ class Routing:
         found = [self.family.tokens_of(*latent.shape[-2:]) for latent in references]
         if found[: len(plan.views)] != plan.views:
             raise ValueError(
-                f"The conditioning plans {len(plan.views)} references but carries {len(found)}, "
-                "or others. A node after MUSAR Conditioning replaced its reference "
-                "latents: remove that node."
+                f"The conditioning plans {len(plan.views)} references, and the model gets {len(found)}, or "
+                "others. A node after MUSAR Conditioning replaced or cropped them: remove it. A tiled "
+                "upscaler (Ultimate SD Upscale) crops them: give it a prompt from CLIP Text Encode, and the "
+                "model from before MUSAR Routing."
+            )
+        if any(len(latent) != len(x) for latent in references):
+            raise ValueError(
+                f"The model gets {len(x)} pictures at once and references for {len(references[0])}: another "
+                "node cuts the picture into tiles (Tiled Diffusion). Leave it out."
             )
         if x.shape[1] != references[0].shape[1]:
             raise ValueError(
@@ -163,6 +188,7 @@ def put_on(model: ModelPatcher, routing: Routing) -> None:
     """The last node decides."""
     for place, wrapper in (
         (WrappersMP.DIFFUSION_MODEL, routing),
+        (WrappersMP.APPLY_MODEL, routing.watch),
         (WrappersMP.OUTER_SAMPLE, routing.begin_run),
     ):
         model.remove_wrappers_with_key(place, WRAPPER)

@@ -41,3 +41,16 @@ def test_a_compiled_model_draws_the_same(
         assert torch.equal(sample(model, positive, steps=2), sample(route(base, static), positive, steps=2))
         assert len(pack("nodes.host.record").record_of(model).shown[0].steps) == 2
     assert "nodes/host" not in caplog.text, "dynamo gave up on a function of ours, or broke the graph in it"
+
+
+@pytest.mark.parametrize("with_lora", (False, True))
+def test_what_was_traced_without_subjects_is_not_used_with_them(
+    flux, lora, condition, route, sample, compiled, with_lora
+):
+    """The node keeps no guard on what hangs on a call: behind two sizes a graph is for all of them."""
+    base = lora(flux, weights(1), weights(2)) if with_lora else flux
+    nobody, two = condition(PROMPT), condition(PROMPT, "dog", "robot")
+    runs = ((nobody, 96, 1), (nobody, 80, 1), (two, 112, 1), (nobody, 64, 1), (two, 128, 3), (two, 144, 3))
+    for positive, side, cfg in runs:  # above 1 the negative is nobody's, too
+        drawn = sample(compiled(route(base)), positive, size=(side, 80), cfg=cfg)
+        assert torch.equal(drawn, sample(route(base), positive, size=(side, 80), cfg=cfg))

@@ -193,3 +193,9 @@ def test_by_hand_as_no_weights_want_it(pack, dual, family, positions, static, lo
 def test_what_is_in_force_by_hand(pack, static, told):
     around = nodes_of(("MusarRouting", {"static": static}))
     assert pack("nodes.host.notice").told_by_hand(around, "index") == f"by hand: positions index{told}"
+
+
+def test_a_sampler_that_forgets_references_is_named(pack):
+    notice = pack("nodes.host.notice")
+    around = nodes_of(FOLLOWS, ("KSampler (Efficient)", {}))
+    assert notice.warnings_of(around, "diagonal", None) == [notice.FORGETFUL]

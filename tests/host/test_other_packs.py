@@ -1,5 +1,7 @@
 """Other nodes on the same model: chained where they can be, named where they cannot."""
 
+import copy
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -78,7 +80,7 @@ def test_lost_references_are_an_error(flux, route, sample, subjects):
     lost = node_helpers.conditioning_set_values(
         subjects, {"reference_latents": subjects[0][1]["reference_latents"][:1]}
     )
-    with pytest.raises(ValueError, match="plans 2 references but carries 1, or others"):
+    with pytest.raises(ValueError, match="plans 2 references, and the model gets 1, or others"):
         sample(route(flux), lost)
 
 
@@ -161,8 +163,62 @@ def test_a_replaced_forward_without_any_hook_is_an_error(flux, route, sample, su
 
     model = route(flux)
     model.add_object_patch("diffusion_model.forward_orig", forward_orig)
-    with pytest.raises(RuntimeError, match="could not place the references"):
+    with pytest.raises(RuntimeError, match=f"could not place the references: {__name__} replaced .* restart"):
         sample(model, subjects)
+
+
+def test_a_forward_that_does_not_fit_this_host_is_named(flux, route, sample, subjects, condition):
+    """Many are copies of an older host's, and know less arguments."""
+
+    def forward_orig(img, img_ids, txt, txt_ids, timesteps, y, guidance=None, control=None):
+        return img
+
+    model = route(flux)
+    model.add_object_patch("diffusion_model.forward_orig", forward_orig)
+    with pytest.raises(RuntimeError, match=f"^{__name__} replaced the model's forward .* EasyCache works"):
+        sample(model, subjects)
+    with pytest.raises(TypeError):
+        sample(model, condition(PROMPT))  # the host's own words, where we have nothing to do
+
+
+def test_a_network_whose_whole_forward_is_anothers_is_an_error(flux, route, sample, subjects, condition):
+    """Some packs change the network's class, or put a forward on it that asks for no wrapper."""
+    network = flux.model.diffusion_model
+    own = type(network)
+
+    class Changed(own):
+        def forward(self, x, timestep, context, y=None, guidance=None, transformer_options=None, **kwargs):
+            return self._forward(x, timestep, context, y, guidance, transformer_options=transformer_options)
+
+    model = route(flux)
+    try:
+        network.__class__ = Changed
+        with pytest.raises(RuntimeError, match=f"Nothing was routed: {__name__} replaced the whole"):
+            sample(model, subjects)
+        assert torch.isfinite(sample(model, condition(PROMPT))).all()
+    finally:
+        network.__class__ = own
+    assert torch.isfinite(sample(model, subjects)).all()
+
+
+def test_a_picture_in_tiles_is_an_error(flux, route, sample, subjects):
+    """Tiles are a batch, and nobody makes as many of the references."""
+
+    def tiled(executor, x, t, context, y, guidance, ref, control, options, **kwargs):
+        out = executor(x.repeat(2, 1, 1, 1), t, context, y, guidance, ref, control, options, **kwargs)
+        return out[: len(x)]
+
+    import comfy.patcher_extension as extension
+
+    model = flux.clone()
+    model.add_wrapper_with_key(extension.WrappersMP.DIFFUSION_MODEL, "tiles", tiled)
+    with pytest.raises(ValueError, match="2 pictures at once and references for 1: .* tiles"):
+        sample(route(model), subjects)
+
+
+def test_a_copied_conditioning_is_the_same(flux, route, sample, subjects):
+    """Some nodes copy all that hangs on a conditioning."""
+    assert torch.equal(sample(route(flux), copy.deepcopy(subjects)), sample(route(flux), subjects))
 
 
 def test_a_partly_swallowed_override_is_logged(flux, route, sample, subjects, caplog):
