@@ -1,14 +1,16 @@
-"""Keep graphs that torch.compile traced without subjects apart from calls with them.
+"""Keep graphs that torch.compile traced for other calls apart from calls with subjects.
 
 Core's TorchCompileModel and others drop every guard on what hangs on a call, so that a graph traced
 without our patches would pass for calls that have them. What they keep are guards on the global state:
-we turn a switch of it that only autocast reads, and autocast only for speed.
+we turn a switch of it that only autocast reads, and autocast only for speed. And torch itself drops
+guards on hooks: a graph traced without a dual LoRA would pass for one with it.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 
@@ -16,8 +18,10 @@ import torch
 @contextmanager
 def apart() -> Iterator[None]:
     before = torch.is_autocast_cache_enabled()
+    dynamo = sys.modules.get("torch._dynamo")  # nobody compiles without it
     torch.set_autocast_cache_enabled(not before)
     try:
-        yield
+        with dynamo.config.patch(skip_nnmodule_hook_guards=False) if dynamo else nullcontext():
+            yield
     finally:
         torch.set_autocast_cache_enabled(before)

@@ -54,3 +54,11 @@ def test_what_was_traced_without_subjects_is_not_used_with_them(
     for positive, side, cfg in runs:  # above 1 the negative is nobody's, too
         drawn = sample(compiled(route(base)), positive, size=(side, 80), cfg=cfg)
         assert torch.equal(drawn, sample(route(base), positive, size=(side, 80), cfg=cfg))
+
+
+def test_dual_loras_one_behind_another(flux, lora, condition, route, sample, compiled):
+    """Torch keeps no guard on hooks."""
+    two = condition(PROMPT, "dog", "robot")
+    plain, one, other = (route(flux), *(route(lora(flux, weights(k), weights(k + 1))) for k in (1, 3)))
+    for model in (plain, one, other, plain, one):
+        assert torch.equal(sample(compiled(model), two), sample(model, two))
