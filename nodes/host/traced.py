@@ -1,4 +1,4 @@
-"""Keep graphs that torch.compile traced for other calls apart from calls with subjects.
+"""Keep graphs that torch.compile traced for other calls apart from ours.
 
 Core's TorchCompileModel and others drop every guard on what hangs on a call, so that a graph traced
 without our patches would pass for calls that have them. What they keep are guards on the global state:
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
@@ -25,3 +25,9 @@ def apart() -> Iterator[None]:
             yield
     finally:
         torch.set_autocast_cache_enabled(before)
+
+
+def uncompiled() -> AbstractContextManager:
+    """For what bakes in more than a mark can tell apart."""
+    dynamo = "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance")
+    return torch.compiler.set_stance("force_eager") if dynamo else nullcontext()

@@ -277,3 +277,20 @@ def subjects(call, picture):
         }
 
     return make
+
+
+@pytest.fixture
+def compiled():
+    """As the node does it, but without a C++ compiler: the tracing is what could go wrong."""
+    import torch
+    from comfy_api.torch_helpers import set_torch_compile_wrapper
+    from comfy_extras.nodes_torch_compile import skip_torch_compile_dict
+
+    def run(model):
+        clone = model.clone(disable_dynamic=True)
+        options = {"guard_filter_fn": skip_torch_compile_dict}
+        set_torch_compile_wrapper(model=clone, backend="eager", options=options)
+        return clone
+
+    yield run
+    torch._dynamo.reset()

@@ -295,3 +295,11 @@ def test_models_that_adapters_are_not_known_for(lay, load_flux, nodes):
 def test_another_vision_encoder(lay, tmp_path, kind, wide, says):
     with pytest.raises(ValueError, match=f"clip_vision {says}: it was trained with"):
         lay(kind, clip_vision=narrow.vision(tmp_path, **wide))
+
+
+@pytest.mark.parametrize("kind", (INSTANTX, XLABS))
+def test_behind_a_compiled_run_without(kind, flux, lay, condition, sample, compiled):
+    """Graphs are traced without guards on what a layout hangs on a call: it is not compiled at all."""
+    words = condition(PROMPT)
+    for model in (flux, lay(kind), lay(kind, boxes=[BOXES[::-1]]), flux):
+        assert torch.equal(sample(compiled(model), words, size=SIZE), sample(model, words, size=SIZE))

@@ -10,22 +10,6 @@ from .branches import weights
 PROMPT = "a dog and a robot on the beach"
 
 
-@pytest.fixture
-def compiled():
-    """As the node does it, but without a C++ compiler: the tracing is what could go wrong."""
-    from comfy_api.torch_helpers import set_torch_compile_wrapper
-    from comfy_extras.nodes_torch_compile import skip_torch_compile_dict
-
-    def run(model):
-        clone = model.clone(disable_dynamic=True)
-        options = {"guard_filter_fn": skip_torch_compile_dict}
-        set_torch_compile_wrapper(model=clone, backend="eager", options=options)
-        return clone
-
-    yield run
-    torch._dynamo.reset()
-
-
 @pytest.mark.parametrize("with_lora", (False, True))
 def test_a_compiled_model_draws_the_same(
     flux, lora, condition, route, sample, compiled, pack, caplog, with_lora

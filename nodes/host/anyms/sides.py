@@ -6,6 +6,8 @@ from typing import Any
 
 from comfy.patcher_extension import WrapperExecutor
 
+from ..traced import uncompiled
+
 NEGATIVE = ("negative", "empty_negative_prompt")  # as guiders name their conditionings
 DUAL = "middle"  # Dual CFG Guider has it, and asks for its negative first
 
@@ -23,7 +25,8 @@ class Sides:
         ids = {c.get("uuid") for name, own in conds.items() if name not in NEGATIVE for c in own or ()}
         self.positive, self.dual = ids - {None} or None, DUAL in conds
         try:
-            return executor(*args, **kwargs)
+            with uncompiled():  # a graph would have another layout's boxes and looks in it
+                return executor(*args, **kwargs)
         finally:
             self.positive, self.dual = None, False
 
