@@ -77,6 +77,7 @@ FORM: dict[str, Any] = {
     "data": SETTINGS,
     "pixels": {"target": _or_none(SIDE), "reference": _or_none(SIDE)},
     "seed": _whole(0),
+    "start": _or_none(Wanted(TEXT.fits, "the path of a dual LoRA", optional=True)),
     "variant": {
         "static": YES,
         "dynamic": YES,

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 from accelerate import PartialState
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tools.whole_file import save_whole
@@ -121,6 +123,8 @@ def learning(base: nn.Module, config: dict) -> Trained:
         quantise(base, config["quantise"], torch.device("cpu") if config["cpu"] else PartialState().device)
     torch.manual_seed(config["seed"])
     model = Trained(base, Variant(**config["variant"]), Wiring(**config["wiring"]))
+    if config.get("start"):
+        begin_from(model, Path(config["start"]))
     same_everywhere(model)
     if config["checkpointing"]:
         model.flux.enable_gradient_checkpointing()
@@ -128,6 +132,16 @@ def learning(base: nn.Module, config: dict) -> Trained:
         torch._dynamo.config.recompile_limit = 64  # one graph a shape of batch
         model.flux.compile_repeated_blocks(dynamic=False)
     return model
+
+
+def begin_from(model: Trained, file: Path) -> None:
+    """The LoRA of an earlier run. ValueError says why not."""
+    if not file.is_file():
+        raise ValueError(f"start is {file}, and there is no such file.")
+    try:
+        model.lora.load_exported(load_file(file))
+    except (ValueError, RuntimeError, SafetensorError) as error:  # other layers, other ranks, no safetensors
+        raise ValueError(f"start {file} does not fit this base and variant.ranks: {error}") from None
 
 
 def export(trainer: Trainer, file: Path) -> None:

@@ -23,7 +23,7 @@ from ..base_model.flux import train_flux
 from ..base_model.publish import publish
 from ..judging.cases import Case, cases, name_of
 from ..judging.table import bootstrap
-from ..judging.variant import Variant, variants
+from ..judging.variant import Variant, learn, variants
 from ..training_free import models as free
 from ..training_free.drawn import as_json, drawn
 from ..training_free.report import table
@@ -52,10 +52,11 @@ def main() -> None:
     if not BASE.exists():
         run = train_flux(SETTINGS["base"], TextEncoder(load_file(WORDS)), RUNS / "base.safetensors")
         publish(run.average, BASE, torch.bfloat16)
-    models = [model(name) for name in SETTINGS["models"]]
+    trained = [replace(v, weights=RUNS) for v in variants(SETTINGS, RESULTS, RUNS)]
+    models = [*trained, *(model(name) for name in SETTINGS["models"])]
     asked = {name_of(*cell): cases(*cell, JUDGE["prompts"]) for cell in JUDGE["cells"]}
     if not ALONE.exists():
-        ALONE.write_text(as_json(words_alone(models[0], asked)))
+        ALONE.write_text(as_json(words_alone(models[-1], asked)))
     for variant in models:
         judge(variant, asked)
         write_report([v for v in models if v.scores.exists()])
@@ -84,8 +85,10 @@ def words_alone(variant: Variant, asked: dict[str, list[Case]]) -> dict:
 def judge(variant: Variant, asked: dict[str, list[Case]]) -> None:
     """Every way that is not judged yet; each is kept as soon as it is done."""
     scores = json.loads(variant.scores.read_text()) if variant.scores.exists() else {}
-    ways = SETTINGS["models"][variant.name][1:]
+    ways = SETTINGS["ways"].get(variant.name) or SETTINGS["models"][variant.name][1:]
     for name in tqdm([name for name in ways if name not in scores], f"judging {variant.name}"):
+        if not variant.lora.exists():
+            learn(variant, RUNS)
         artist = variant.artist(free.WAYS[name].gated)
         scores[name] = drawn(artist, free.WAYS[name], asked, JUDGE["seeds"])
         variant.scores.write_text(as_json(scores))
@@ -98,7 +101,8 @@ def write_report(judged: list[Variant]) -> None:
     scores = {f"{v.name}: {way}": s for v in judged for way, s in json.loads(v.scores.read_text()).items()}
     lines = [
         f"Sprites' base model trained on for {base['steps']:,} steps of {base['batch']}, with up to eight "
-        "subjects, and on it the LoRAs of the other studies as they are: none was trained on it. "
+        "subjects, and on it the LoRAs of the other studies as they are; *full, trained on* learned 1,200 "
+        "steps more on it, from single subjects and diptychs as ever. "
         f"{JUDGE['prompts']} prompts with looks never trained on × {JUDGE['seeds']} seeds a cell. From six "
         "on some looks share a colour. How much of what words ask for a base draws without any LoRA or "
         "reference (fidelity, with 95 % intervals by bootstrap over prompts):",

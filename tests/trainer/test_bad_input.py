@@ -37,6 +37,7 @@ BAD = [
     ("wiring.exact_times", None, "true or false"),
     ("stages", [], "a list of steps and mixes"),
     ("batch", 0, "a whole number from 1"),
+    ("start", 5, "the path of a dual LoRA, or null"),
     ("accumulation", 1.5, "a whole number from 1"),
     ("optimizer", "sgd", "one of adamw, adamw8bit, prodigy"),
     ("learning_rate", -1e-4, "a number above 0 to 10, or null"),

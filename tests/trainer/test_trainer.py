@@ -104,6 +104,22 @@ def test_the_lora_of_a_run_that_is_not_finished(config, tmp_path):
         assert a.metadata() | {"minutes": ""} == b.metadata() | {"minutes": ""}
 
 
+def test_a_run_begins_with_a_lora(config, tmp_path):
+    """With a rate of almost nothing it stays what it began with, and that is not nothing."""
+    losses_of(config | {"learning_rate": 1e-2}, tmp_path / "first")
+    first = tmp_path / "first" / LORA
+    second = losses_of(config | {"learning_rate": 1e-12, "start": str(first)}, tmp_path / "second")
+    a, b = load_file(first), load_file(tmp_path / "second" / LORA)
+    assert all(torch.equal(a[n], b[n]) for n in a) and any(
+        a[n].any() for n in a if n.endswith("lora_B.weight")
+    )
+    assert second != losses_of(config | {"learning_rate": 1e-12}, tmp_path / "nothing")
+    for start, says in (("gone.safetensors", "no such file"), (first, "does not fit this base and variant")):
+        with pytest.raises(ValueError, match=says):
+            wide = config["variant"] | {"ranks": {"subject": 4, "noise": 2}}
+            losses_of(config | {"start": str(start), "variant": wide}, tmp_path / "no")
+
+
 def test_checkpointing_changes_nothing(config, tmp_path):
     """Blocks that run again in the backward pass are routed as before, and have their LoRA."""
     for name in ("kept", "again"):
