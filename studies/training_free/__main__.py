@@ -12,7 +12,7 @@ from tqdm import tqdm
 from ..ablation.variants import every_variant
 from ..judging.cases import Case, cases, name_of
 from ..judging.variant import Variant, learn
-from .drawn import as_json, drawn
+from .drawn import as_json, drawn, missing
 from .models import RESULTS, RUNS, SETTINGS, WAYS, every_model
 from .report import write_report
 
@@ -50,19 +50,14 @@ def ways_for(variant: Variant) -> list[str]:
 def judge(variant: Variant, ways: list[str]) -> None:
     """Every way and cell that is not judged yet; each way is kept as soon as it is done."""
     scores = json.loads(variant.scores.read_text()) if variant.scores.exists() else {}
-    every = {name: asked_of(variant, name) for name in ways}
-    missing = {
-        name: {cell: prompts for cell, prompts in asked.items() if cell not in scores.get(name, {})}
-        for name, asked in every.items()
-    }
-    missing = {name: asked for name, asked in missing.items() if asked}
-    if not missing:
+    left = missing(scores, {name: asked_of(variant, name) for name in ways})
+    if not left:
         return
     if not variant.lora.exists():
         print(f"Training {variant.name} …")
         learn(variant, RUNS)
     artists = {}
-    for name, asked in tqdm(missing.items(), f"judging {variant.name}"):
+    for name, asked in tqdm(left.items(), f"judging {variant.name}"):
         gated = WAYS[name].gated
         if gated not in artists:
             artists[gated] = variant.artist(gated)

@@ -29,6 +29,17 @@ def drawn(
     return found
 
 
+def missing(
+    scores: Mapping[str, Mapping], every: Mapping[str, Mapping[str, Sequence[Case]]]
+) -> dict[str, dict[str, Sequence[Case]]]:
+    """Of what is asked of each way, the cells that are not judged yet."""
+    left = {
+        name: {cell: prompts for cell, prompts in asked.items() if cell not in scores.get(name, {})}
+        for name, asked in every.items()
+    }
+    return {name: asked for name, asked in left.items() if asked}
+
+
 def mean(pictures: list[dict], figure: str) -> float | None:
     values = [p[figure] for p in pictures if p[figure] is not None]
     return round(float(np.mean(values)), 4) if values else None

@@ -25,7 +25,7 @@ from ..judging.cases import Case, cases, name_of
 from ..judging.table import bootstrap
 from ..judging.variant import Variant, learn, variants
 from ..training_free import models as free
-from ..training_free.drawn import as_json, drawn
+from ..training_free.drawn import as_json, drawn, missing
 from ..training_free.report import table
 from ..training_free.ways import Way
 
@@ -55,8 +55,7 @@ def main() -> None:
     trained = [replace(v, weights=RUNS) for v in variants(SETTINGS, RESULTS, RUNS)]
     models = [*trained, *(model(name) for name in SETTINGS["models"])]
     asked = {name_of(*cell): cases(*cell, JUDGE["prompts"]) for cell in JUDGE["cells"]}
-    if not ALONE.exists():
-        ALONE.write_text(as_json(words_alone(models[-1], asked)))
+    words_alone(models[-1], asked)
     for variant in models:
         judge(variant, asked)
         write_report([v for v in models if v.scores.exists()])
@@ -70,29 +69,32 @@ def model(name: str) -> Variant:
     return replace(found, config=found.config | {"base": BASE}, results=RESULTS, drawing=drawing)
 
 
-def words_alone(variant: Variant, asked: dict[str, list[Case]]) -> dict:
+def words_alone(variant: Variant, asked: dict[str, list[Case]]) -> None:
     """What each base draws without references, its LoRA turned to nothing."""
-    found = {}
-    for name, base in {"Sprites' base": ablation.every_variant()[0].config["base"], "wider": BASE}.items():
+    scores = json.loads(ALONE.read_text()) if ALONE.exists() else {}
+    bases = {"Sprites' base": ablation.every_variant()[0].config["base"], "wider": BASE}
+    told = {cell: [Told(**vars(case)) for case in prompts] for cell, prompts in asked.items()}
+    for name, left in missing(scores, dict.fromkeys(bases, told)).items():
+        base = bases[name]
         artist = replace(variant, config=variant.config | {"base": base}).artist()
         for parameter in artist.model.lora.parameters():
             parameter.data.zero_()
-        told = {cell: [Told(**vars(case)) for case in prompts] for cell, prompts in asked.items()}
-        found[name] = drawn(artist, Way(dynamic=False), told, JUDGE["seeds"])
-    return found
+        scores[name] = scores.get(name, {}) | drawn(artist, Way(dynamic=False), left, JUDGE["seeds"])
+        ALONE.write_text(as_json(scores))
 
 
 def judge(variant: Variant, asked: dict[str, list[Case]]) -> None:
     """Every way that is not judged yet; each is kept as soon as it is done."""
     scores = json.loads(variant.scores.read_text()) if variant.scores.exists() else {}
     ways = SETTINGS["ways"].get(variant.name) or SETTINGS["models"][variant.name][1:]
-    for name in tqdm([name for name in ways if name not in scores], f"judging {variant.name}"):
+    for name, left in tqdm(missing(scores, dict.fromkeys(ways, asked)).items(), f"judging {variant.name}"):
         if not variant.lora.exists():
             learn(variant, RUNS)
         artist = variant.artist(free.WAYS[name].gated)
-        scores[name] = drawn(artist, free.WAYS[name], asked, JUDGE["seeds"])
+        found = drawn(artist, free.WAYS[name], left, JUDGE["seeds"])
+        scores[name] = scores.get(name, {}) | found
         variant.scores.write_text(as_json(scores))
-        print(name, {cell: round(float(np.mean(f["identity"])), 3) for cell, f in scores[name].items()})
+        print(name, {cell: round(float(np.mean(f["identity"])), 3) for cell, f in found.items()})
 
 
 def write_report(judged: list[Variant]) -> None:
