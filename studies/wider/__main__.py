@@ -23,7 +23,7 @@ from ..base_model.flux import train_flux
 from ..base_model.publish import publish
 from ..judging.cases import Case, cases, name_of
 from ..judging.table import bootstrap
-from ..judging.variant import Variant, learn, variants
+from ..judging.variant import Variant, variants
 from ..training_free import models as free
 from ..training_free.drawn import as_json, drawn, missing
 from ..training_free.report import table
@@ -52,8 +52,7 @@ def main() -> None:
     if not BASE.exists():
         run = train_flux(SETTINGS["base"], TextEncoder(load_file(WORDS)), RUNS / "base.safetensors")
         publish(run.average, BASE, torch.bfloat16)
-    trained = [replace(v, weights=RUNS) for v in variants(SETTINGS, RESULTS, RUNS)]
-    models = [*trained, *(model(name) for name in SETTINGS["models"])]
+    models = [model(name) for name in SETTINGS["models"]]
     asked = {name_of(*cell): cases(*cell, JUDGE["prompts"]) for cell in JUDGE["cells"]}
     words_alone(models[-1], asked)
     for variant in models:
@@ -86,10 +85,8 @@ def words_alone(variant: Variant, asked: dict[str, list[Case]]) -> None:
 def judge(variant: Variant, asked: dict[str, list[Case]]) -> None:
     """Every way that is not judged yet; each is kept as soon as it is done."""
     scores = json.loads(variant.scores.read_text()) if variant.scores.exists() else {}
-    ways = SETTINGS["ways"].get(variant.name) or SETTINGS["models"][variant.name][1:]
+    ways = SETTINGS["models"][variant.name][1:]
     for name, left in tqdm(missing(scores, dict.fromkeys(ways, asked)).items(), f"judging {variant.name}"):
-        if not variant.lora.exists():
-            learn(variant, RUNS)
         artist = variant.artist(free.WAYS[name].gated)
         found = drawn(artist, free.WAYS[name], left, JUDGE["seeds"])
         scores[name] = scores.get(name, {}) | found
@@ -103,8 +100,7 @@ def write_report(judged: list[Variant]) -> None:
     scores = {f"{v.name}: {way}": s for v in judged for way, s in json.loads(v.scores.read_text()).items()}
     lines = [
         f"Sprites' base model trained on for {base['steps']:,} steps of {base['batch']}, with up to eight "
-        "subjects, and on it the LoRAs of the other studies as they are; *full, trained on* learned 1,200 "
-        "steps more on it, from single subjects and diptychs as ever. "
+        "subjects, and on it the LoRAs of the other studies as they are: none was trained on it. "
         f"{JUDGE['prompts']} prompts with looks never trained on × {JUDGE['seeds']} seeds a cell. From six "
         "on some looks share a colour. How much of what words ask for a base draws without any LoRA or "
         "reference (fidelity, with 95 % intervals by bootstrap over prompts):",
