@@ -47,7 +47,7 @@ class Trainer:
         self.config, self.examples, self.folder = config, examples, folder
         unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # dropped conditions
         self.accelerator = Accelerator(
-            mixed_precision=precision_of(config), cpu=config["cpu"], kwargs_handlers=[unused]
+            mixed_precision=precision_of(config, model.flux), cpu=config["cpu"], kwargs_handlers=[unused]
         )
         main = self.accelerator.is_main_process
         self.lock = lock(folder) if main else None
@@ -231,9 +231,11 @@ class Trainer:
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
+    """In float32, as latents are: words may be kept in half of it."""
+
     def move(value: object) -> object:
         if isinstance(value, Tensor):
-            return value.to(device)
+            return value.to(device, torch.float32) if value.is_floating_point() else value.to(device)
         if isinstance(value, tuple) and value and hasattr(value[0], "image"):
             return tuple(replace(c, image=move(c.image), text=move(c.text)) for c in value)
         return value
