@@ -20,7 +20,7 @@ class LivePreview:
 
     def __init__(self, hidden: io.HiddenHolder | None) -> None:
         node, graph = (hidden.unique_id, hidden.dynprompt) if hidden else (None, None)
-        self.ids = None
+        self.ids, self.run = None, None
         if node is not None and graph is not None:
             self.ids = {
                 "node_id": node,
@@ -29,15 +29,19 @@ class LivePreview:
                 "real_node_id": graph.get_real_node_id(node),
             }
 
+    def begin(self) -> None:
+        """Of a run: its own thread alone knows what executes, and MultiGPU CFG Split draws in others."""
+        self.run = get_executing_context()
+
     def show(self, part: Part) -> None:
         """The latest step's owners, of the batch's first picture."""
-        server, context = getattr(PromptServer, "instance", None), get_executing_context()
-        if self.ids is None or server is None or context is None or not part.steps:
+        server = getattr(PromptServer, "instance", None)
+        if self.ids is None or server is None or self.run is None or not part.steps:
             return
         client = server.client_id
         if client is None or not feature_flags.supports_feature(server.sockets_metadata, client, SHOWS):
             return
         latest = next(reversed(part.steps.values()))
         image = draw_owners(part, [latest], shown(part.names), 0)
-        ids = self.ids | {"prompt_id": context.prompt_id}
+        ids = self.ids | {"prompt_id": self.run.prompt_id}
         server.send_sync(BinaryEventTypes.PREVIEW_IMAGE_WITH_METADATA, (("PNG", image, None), ids), client)

@@ -41,6 +41,8 @@ class Routing:
     def begin_run(self, executor: WrapperExecutor, *args: Any, **kwargs: Any) -> Any:
         """The OUTER_SAMPLE wrapper."""
         self.record, self.kept, self.memory = RunRecord(), {}, Memory()
+        if self.live:
+            self.live.begin()
         try:
             return executor(*args, **kwargs)
         finally:

@@ -13,8 +13,8 @@ from .variant import Variant
 
 
 def judge(variant: Variant, settings: Mapping) -> None:
-    """`settings` holds how many prompts a cell and how many seeds."""
-    prompts, seeds = settings["prompts"], settings["seeds"]
+    """`settings` holds how many prompts a cell and how many seeds, of a run from another seed fewer."""
+    prompts, seeds = settings["prompts"], settings["again_seeds" if variant.repeats else "seeds"]
     artist = variant.artist()
     scores: dict[str, list[dict]] = {}
     with tqdm(desc=f"judging {variant.name}", total=len(CELLS) * prompts * seeds) as bar:

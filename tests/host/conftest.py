@@ -28,6 +28,20 @@ def pytest_configure(config):
     import torch
 
     torch.set_grad_enabled(False)
+    config.addinivalue_line("markers", "since(version): of ComfyUI; on an older one there is nothing to test")
+
+
+def pytest_collection_modifyitems(config, items):
+    from comfyui_version import __version__
+
+    def newer(item):
+        return any(numbers(m.args[0]) > numbers(__version__) for m in item.iter_markers("since"))
+
+    def numbers(version):
+        return tuple(map(int, version.split(".")))
+
+    config.hook.pytest_deselected(items=[item for item in items if newer(item)])
+    items[:] = [item for item in items if not newer(item)]
 
 
 @pytest.fixture(scope="session")

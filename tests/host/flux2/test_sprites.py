@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from comfyui_version import __version__
 from safetensors.torch import load_file, save_file
 
 from sprites.chat_text import read_chat_text
@@ -18,7 +17,6 @@ from tools.comfy_server import ROOT
 from training.encoders.sprites_flux2 import TEXT, SpritesFlux2Encoder
 
 MODELS = ROOT / "demo" / "models"
-HOST = tuple(map(int, __version__.split(".")))
 UNKNOWN = "a zebra and a cat on paper"
 
 
@@ -68,7 +66,7 @@ def test_a_long_prompt_is_a_sentence(reader):
         reader.prompt("a cat and " * 30)
 
 
-@pytest.mark.skipif(HOST < (0, 24), reason="older ones have no small VAE of FLUX.2")
+@pytest.mark.since("0.24.0")  # the small VAE of FLUX.2
 def test_the_vae_gives_the_codes_that_the_base_model_learned(files, call):
     for name, half in twice(load_file(MODELS / "sprites_vae.safetensors")).items():
         save_file(half, files.vae_approx / name)
