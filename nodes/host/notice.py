@@ -13,12 +13,18 @@ from comfy_execution.utils import get_executing_context
 from server import PromptServer
 
 from .families import FAMILIES, Family, Preset
+from .settings import Settings
 from .trained import differences, facts_of, on_off
 
 ROUTING, LORA, SUBJECT = "MusarRouting", "MusarDualLora", "MusarSubject"
 NONE = "none"  # of MUSAR Dual LoRA
 SETTINGS, FOLLOWS, BY_HAND = "settings", "as the conditioning says", "by hand"  # of MUSAR Routing
-UNNAMED = {"evidence": "raw", "owners_by": "phrase", "remember": False, "smooth": False}  # in old prompts
+UNNAMED = {  # in old prompts
+    "evidence": Settings.rule,
+    "owners_by": Settings.owners_by,
+    "remember": Settings.remember,
+    "smooth": Settings.smooth,
+}
 UNROUTED = (
     "No MUSAR Routing in this workflow: the references run into each other. Put MUSAR Routing "
     "between the model loader and the sampler."
@@ -134,7 +140,7 @@ def in_force(around: Iterable[Mapping], positions: str, preset: Preset | None) -
     routing = next((node["inputs"] for node in around if node["class_type"] == ROUTING), {})
     follows = preset is not None and routing.get(SETTINGS, BY_HAND) == FOLLOWS
     told = {"static": preset.static if follows else routing.get("static"), "dynamic": routing.get("dynamic")}
-    owners_by = preset.owners_by if follows else routing.get("owners_by", "phrase")
+    owners_by = preset.owners_by if follows else routing.get("owners_by", Settings.owners_by)
     prompts = [node["inputs"].get("prompt", "") for node in around if node["class_type"] == SUBJECT]
     known = [prompt for prompt in prompts if isinstance(prompt, str)]
     return {

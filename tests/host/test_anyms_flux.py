@@ -167,6 +167,21 @@ def test_nothing_asked_for_is_no_node(lay, sample, condition, flux, subjects):
     assert lay(XLABS, subjects=subjects(strength=0.0)) is flux
 
 
+def test_a_step_is_asked_for_its_sigma_once(pack):
+    class Sigmas(list):
+        reads = 0
+
+        def __getitem__(self, index):
+            Sigmas.reads += 1
+            return super().__getitem__(index)
+
+    beside = pack("nodes.host.anyms.beside").Beside(None, None, 1.0, (0.8, 0.2))
+    steps = [Sigmas([sigma]) for sigma in (0.9, 0.8, 0.5, 0.1, 0.5)]
+    said = [[beside.acts({"sigmas": step}) for _ in range(3)] for step in steps]
+    assert said == [[inside] * 3 for inside in (False, True, True, False, True)]
+    assert Sigmas.reads == len(steps) and beside.acts({})
+
+
 @pytest.mark.parametrize("kind", (INSTANTX, XLABS))
 def test_outside_the_window_the_picture_is_the_hosts(kind, lay, sample, condition, flux):
     positive = condition(PROMPT)

@@ -43,12 +43,16 @@ class Beside:
         self.held, self.layout, self.weight, self.sigmas = held, layout, weight, sigmas
         self.sides = Sides()
         self._rows: dict[tuple, list[Tensor]] = {}
+        self._step: tuple[Tensor | None, bool] = (None, True)  # where there are no steps, it acts
 
     @torch.compiler.disable
     def acts(self, options: dict) -> bool:
-        """Is this step in the window?"""
-        sigma = options.get("sigmas")
-        return sigma is None or self.sigmas[1] <= float(sigma[0]) <= self.sigmas[0]
+        """Is this step in the window? Every layer asks; to read it is to wait for the GPU: once a step."""
+        sigma, (last, inside) = options.get("sigmas"), self._step
+        if sigma is not last:
+            inside = sigma is None or self.sigmas[1] <= float(sigma[0]) <= self.sigmas[0]
+            self._step = sigma, inside
+        return inside
 
     @torch.compiler.disable  # it is another in every layer: traced, it would be compiled anew in each
     def image(
