@@ -23,7 +23,7 @@ from ..base_model.flux import train_flux
 from ..base_model.publish import publish
 from ..judging.cases import Case, cases, name_of
 from ..judging.table import bootstrap
-from ..judging.variant import Variant, variants
+from ..judging.variant import Variant, learn, variants
 from ..training_free import models as free
 from ..training_free.drawn import as_json, drawn, missing
 from ..training_free.report import table
@@ -56,16 +56,23 @@ def main() -> None:
     asked = {name_of(*cell): cases(*cell, JUDGE["prompts"]) for cell in JUDGE["cells"]}
     words_alone(models[-1], asked)
     for variant in models:
+        if unjudged(variant, asked) and not variant.lora.exists():
+            learn(variant, RUNS)
         judge(variant, asked)
         write_report([v for v in models if v.scores.exists()])
 
 
 def model(name: str) -> Variant:
-    """The LoRA that a study trained on Sprites' base, on the wider one."""
-    study = {"ablation": ablation, "training_free": free}[SETTINGS["models"][name][0]]
-    (found,) = (v for v in variants(study.SETTINGS, study.RESULTS, RUNS) if v.name == name)
+    """The LoRA that a study trained on Sprites' base, or this one on the wider one, on the wider one."""
+    studies = {
+        "ablation": (ablation.SETTINGS, ablation.RESULTS),
+        "training_free": (free.SETTINGS, free.RESULTS),
+        "wider": (SETTINGS["learned"] | {"judge": ablation.SETTINGS["judge"]}, RUNS),
+    }
+    settings, weights = studies[SETTINGS["models"][name][0]]
+    (found,) = (v for v in variants(settings, weights, RUNS) if v.name == name)
     drawing = found.drawing | {"batch": JUDGE["batch"]}
-    return replace(found, config=found.config | {"base": BASE}, results=RESULTS, drawing=drawing)
+    return replace(found, config=found.config | {"base": str(BASE)}, results=RESULTS, drawing=drawing)
 
 
 def words_alone(variant: Variant, asked: dict[str, list[Case]]) -> None:
@@ -82,11 +89,18 @@ def words_alone(variant: Variant, asked: dict[str, list[Case]]) -> None:
         ALONE.write_text(as_json(scores))
 
 
+def scores_of(variant: Variant) -> dict:
+    return json.loads(variant.scores.read_text()) if variant.scores.exists() else {}
+
+
+def unjudged(variant: Variant, asked: dict[str, list[Case]]) -> dict:
+    return missing(scores_of(variant), dict.fromkeys(SETTINGS["models"][variant.name][1:], asked))
+
+
 def judge(variant: Variant, asked: dict[str, list[Case]]) -> None:
     """Every way that is not judged yet; each is kept as soon as it is done."""
-    scores = json.loads(variant.scores.read_text()) if variant.scores.exists() else {}
-    ways = SETTINGS["models"][variant.name][1:]
-    for name, left in tqdm(missing(scores, dict.fromkeys(ways, asked)).items(), f"judging {variant.name}"):
+    scores = scores_of(variant)
+    for name, left in tqdm(unjudged(variant, asked).items(), f"judging {variant.name}"):
         artist = variant.artist(free.WAYS[name].gated)
         found = drawn(artist, free.WAYS[name], left, JUDGE["seeds"])
         scores[name] = scores.get(name, {}) | found
@@ -97,10 +111,11 @@ def judge(variant: Variant, asked: dict[str, list[Case]]) -> None:
 def write_report(judged: list[Variant]) -> None:
     base, cells = SETTINGS["base"], [name_of(*cell) for cell in JUDGE["cells"]]
     alone = json.loads(ALONE.read_text())
-    scores = {f"{v.name}: {way}": s for v in judged for way, s in json.loads(v.scores.read_text()).items()}
+    scores = {f"{v.name}: {way}": s for v in judged for way, s in scores_of(v).items()}
     lines = [
         f"Sprites' base model trained on for {base['steps']:,} steps of {base['batch']}, with up to eight "
-        "subjects, and on it the LoRAs of the other studies as they are: none was trained on it. "
+        "subjects, and on it the LoRAs of the other studies as they are; *full, trained on it* began as "
+        "full and learned on it for a quarter of full's steps. "
         f"{JUDGE['prompts']} prompts with looks never trained on × {JUDGE['seeds']} seeds a cell. From six "
         "on some looks share a colour. How much of what words ask for a base draws without any LoRA or "
         "reference (fidelity, with 95 % intervals by bootstrap over prompts):",
