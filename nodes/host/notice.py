@@ -99,6 +99,8 @@ def warnings_of(
         found.append(FORGETFUL)
     if family and not preset and not loras:
         found += strange_by_hand(family, in_force(around, positions, None))
+    if preset and preset.lora:
+        found += no_lora(around, preset)
     if preset and preset.off_prompt and not dual and (alone or not loras):
         found.append(
             f"The preset {preset.name} takes UNO's file in MUSAR Dual LoRA, as subject_lora and as "
@@ -121,17 +123,35 @@ def otherwise(inputs: Mapping, wanted: Mapping) -> tuple[dict, dict] | None:
 
 
 def strange_by_hand(family: Family, told: Mapping[str, Any]) -> list[str]:
-    """Where all weights of a family, dual LoRAs apart, want the same and this is not it."""
-    usual = [preset for preset in family.presets if not preset.dual]
-    wanted = {(preset.positions, preset.static) for preset in usual}
+    """What no weights of a family want that need no MUSAR Dual LoRA. Where those differ in positions, every
+    choice of it may be somebody's."""
+    usual = [preset for preset in family.presets if not (preset.dual or preset.off_prompt)]
+    positions, statics = {preset.positions for preset in usual}, {preset.static for preset in usual}
     here = (told["positions"], told["static"])
-    if len(wanted) > 1 or here[1] is None or here in wanted:
+    if here[1] is None or here[1] in statics and (len(positions) > 1 or here[0] in positions):
         return []
-    ((positions, static),) = wanted
+    several = len(positions) > 1
+    wanted = "; ".join(str(preset) for preset in (usual if several else usual[:1]))
+    seen = "" if several else " On Sprites this was worse than no routing."
     return [
-        f"Set by hand to positions {here[0]} and static {on_off(here[1])}, and {family.name} "
-        f"wants {positions} and {on_off(static)}: on Sprites this was worse than no routing. Choose the "
-        f"preset {usual[0].name} here, and the settings '{FOLLOWS}' in MUSAR Routing."
+        f"Set by hand to positions {here[0]} and static {on_off(here[1])}: {family.name} without MUSAR Dual "
+        f"LoRA wants another preset ({wanted}).{seen} Choose it here, and the settings '{FOLLOWS}' in MUSAR "
+        "Routing."
+    ]
+
+
+def no_lora(around: Iterable[Mapping], preset: Preset) -> list[str]:
+    """Whoever loads LoRAs, in whatever pack, says so in its name or its inputs'."""
+    around = list(around)
+    if any("lora" in name.lower() for n in around for name in (n["class_type"], *n["inputs"])):
+        return []
+    files = (value for n in around for value in n["inputs"].values() if isinstance(value, str))
+    kontext = next((f for f in files if "kontext" in f.lower() and f.endswith((".safetensors", ".gguf"))), "")
+    if kontext:
+        return [f"The preset is {preset.name}, and {kontext} wants the preset Kontext. Choose it here."]
+    return [
+        f"The preset {preset.name} is for its LoRA, and no LoRA is in this workflow: FLUX.1-dev alone does "
+        "not read references. Put Load LoRA (model only) before MUSAR Routing, unless it is merged in."
     ]
 
 

@@ -119,7 +119,8 @@ def dual(files):
 def test_what_contradicts_a_preset(pack, dual, preset, routing, lora, says):
     family = pack("nodes.host.families").FLUX1
     chosen = None if preset == "by hand" else family.preset(preset)
-    around = nodes_of(routing, *([dual(lora)] if lora else []))
+    stock = ("LoraLoaderModelOnly", {"lora_name": "uno.safetensors"})
+    around = nodes_of(routing, dual(lora) if lora else stock)
     said = pack("nodes.host.notice").warnings_of(around, "diagonal", chosen)
     assert len(said) == (says is not None) and all(says in warning for warning in said)
 
@@ -178,15 +179,40 @@ def test_a_lora_says_how_it_was_trained(pack, dual, preset, positions, routing, 
         ("FLUX2", "index", False, None, False),
         ("FLUX2", "index", ["7", 0], None, False),
         ("FLUX2", "index", True, "said", False),  # a dual LoRA wants static on
-        ("FLUX1", "diagonal", True, None, False),  # each has weights that want it
-        ("FLUX1", "index", True, None, False),
+        ("FLUX1", "diagonal", True, None, True),  # likewise
+        ("FLUX1", "index", True, None, True),
+        ("FLUX1", "diagonal", False, None, False),
+        ("FLUX1", "column", False, None, False),  # somebody's
+        ("FLUX1", "diagonal", True, "said", False),
     ),
 )
 def test_by_hand_as_no_weights_want_it(pack, dual, family, positions, static, lora, warned):
     notice, families = pack("nodes.host.notice"), pack("nodes.host.families")
     around = nodes_of(("MusarRouting", {"static": static}), *([dual(lora)] if lora else []))
     said = notice.warnings_of(around, positions, None, getattr(families, family))
-    assert len(said) == warned and all("Choose the preset FLUX.2 here" in text for text in said)
+    wanted = {
+        "FLUX1": "(UNO: positions diagonal, static off; Kontext: ",
+        "FLUX2": "(FLUX.2: positions index, ",
+    }
+    assert len(said) == warned and all(wanted[family] in text for text in said)
+
+
+@pytest.mark.parametrize(
+    "preset, others, says",
+    (
+        ("UNO", (("UNETLoader", {"unet_name": "flux1-dev.safetensors"}),), "no LoRA is in this workflow"),
+        ("UNO", (("UNETLoader", {"unet_name": "x/flux1-Kontext-dev.gguf"}),), "wants the preset Kontext"),
+        ("UNO", (("LoraLoaderModelOnly", {"lora_name": "uno.safetensors"}),), None),
+        ("UNO", (("Power Loader", {"lora_1": {"on": True}}),), None),
+        ("Kontext", (("UNETLoader", {"unet_name": "flux1-dev.safetensors"}),), None),
+    ),
+)
+def test_a_preset_for_a_lora_that_is_not_there(pack, preset, others, says):
+    family = pack("nodes.host.families").FLUX1
+    said = pack("nodes.host.notice").warnings_of(
+        nodes_of(FOLLOWS, *others), "diagonal", family.preset(preset), family
+    )
+    assert len(said) == (says is not None) and all(says in warning for warning in said)
 
 
 @pytest.mark.parametrize("static, told", ((True, ", static on"), (False, ", static off"), (["7", 0], "")))

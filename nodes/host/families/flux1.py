@@ -66,7 +66,7 @@ FLUX1 = Family(
     streams=STREAMS,
     presets=(
         Preset("MUSAR", "diagonal", static=True, dual=True),
-        Preset("UNO", "diagonal", static=False),
+        Preset("UNO", "diagonal", static=False, lora=True),
         Preset("Kontext", "index", static=False),
         Preset("UNO, four or more", "diagonal", static=True, off_prompt=True),
     ),

@@ -16,6 +16,7 @@ class Preset:
     smooth: bool = False
     dual: bool = False  # the weights are a MUSAR dual LoRA
     off_prompt: bool = False  # a LoRA for all tokens, as both branches: the prompt's see none of it
+    lora: bool = False  # the model reads references by a LoRA alone, in a stock node
 
     @property
     def routing(self) -> dict[str, bool | str]:
