@@ -15,8 +15,9 @@ from pathlib import Path
 from tools.comfy_server import host_from_environment
 
 from .check import Check
+from .own import own_in
 from .run import Run, open_run
-from .server import Gone, Remote, own_in
+from .server import Gone, Remote
 from .table import Wrong
 
 
@@ -49,7 +50,7 @@ def _run(run: Run, args: argparse.Namespace) -> None:
     server = Remote(addresses[0]) if addresses else own_in(run.output / "servers", own_settings(args))
     server.start()
     try:
-        check = Check(run.graph, server.info(), args.table.resolve().parent)
+        check = Check(run.graph, server.info(), args.table.resolve().parent, server.has)
         if run.graph.notes:
             print(f"Columns that fill nothing, kept in the ledger: {', '.join(run.graph.notes)}.")
         run.examine(check, args.skip_bad)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,11 +20,14 @@ Fault = tuple[str, str]  # the mistake, what was found
 class Check:
     """`read(row)` gives its values as the graph takes them, and its faults."""
 
-    def __init__(self, graph: Graph, info: Mapping, folder: Path) -> None:
+    def __init__(
+        self, graph: Graph, info: Mapping, folder: Path, there: Callable[[str], bool] = lambda name: False
+    ) -> None:
+        """`there`: has the server this picture, which its list does not name?"""
         unknown = sorted({n["class_type"] for n in graph.prompt.values()} - set(info))
         if unknown:
             raise Wrong(f"The server has no node {', '.join(unknown)}. Install the pack that brings it.")
-        self.graph, self.folder = graph, folder
+        self.graph, self.folder, self.there = graph, folder, lru_cache(100_000)(there)
         self.specs = {
             column: [
                 spec_of(info, graph.kind(t), t.input, graph.prompt[t.node]["inputs"][t.input]) for t in ts
@@ -49,7 +52,7 @@ class Check:
                 spec = spec_of(info, node["class_type"], name, now)
                 try:
                     value = spec.read(now)
-                    if spec.kind == "IMAGE FILE" and not value.endswith("]") and value not in spec.choices:
+                    if spec.kind == "IMAGE FILE" and not self._on_server(spec, value):
                         raise Unfit("names no picture in the server's input folder")
                 except Unfit as unfit:
                     said.append(f"The graph's own {title_of(node)}/{name}, {now!r}, {unfit}.")
@@ -77,9 +80,13 @@ class Check:
             path, why = self.local(value)
             if why:
                 raise Unfit(why)
-            if path is None and value not in spec.choices:
+            if path is None and not self._on_server(spec, value):
                 raise Unfit("names no picture beside the table or in the server's input folder")
         return value
+
+    def _on_server(self, spec: Spec, value: str) -> bool:
+        """The list has neither subfolders nor other folders (`x.png [output]`), and LoadImage takes both."""
+        return value in spec.choices or (("/" in value or value.endswith("]")) and self.there(value))
 
     def _local(self, value: str) -> tuple[Path | None, str]:
         """The file on this machine, and why it cannot be used."""

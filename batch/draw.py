@@ -17,12 +17,13 @@ import fsspec
 from tools.comfy_server import Refused
 
 from .check import Check
-from .graph import Graph, said_by
+from .graph import Graph, said_by, title_of
 from .journal import Journal
 from .server import Gone, Remote
 from .table import Wrong
 
 PAUSES = (1, 5)  # seconds between two tries to write a picture
+LOST = 5  # times that a server may be gone just as it is given a row
 POLL, SELDOM = 0.05, 1.0  # seconds between two looks: each costs the server some drawing
 
 
@@ -60,6 +61,8 @@ class Flight:
     before: int = 0  # tries of a run that gave it up
     attempt: int = 1
     queued: bool = False
+    ran: bool = False  # seen behind others' on a shared server, and then running
+    lost: int = 0  # times that the server was gone before it had this row
     since: float = 0.0  # when it was last seen to get on
 
     def number(self, rules: Rules) -> str:
@@ -82,8 +85,8 @@ class Drawer:
                 return
             try:
                 lines = self._step(flying)
-            except Gone:
-                lines = self._recover(flying)
+            except Gone as gone:
+                lines = self._recover(flying, str(gone))
             for line in lines:
                 self.journal.finish(line)
                 yield line
@@ -119,8 +122,9 @@ class Drawer:
             return self._landed(flying, head, entry)
         now = time.monotonic()
         if now - head.since > self.rules.patience:
-            if head.server.waiting().get(head.number(self.rules)) is False:
-                head.since = now  # somebody else's are drawn before it
+            running = head.server.waiting().get(head.number(self.rules))
+            if running is False or running and not (head.server.ours or head.ran):
+                head.since, head.ran = now, running  # somebody else's were drawn before it
             elif head.server is self.server:
                 return self._recover(flying, hung=True)
             else:
@@ -134,7 +138,7 @@ class Drawer:
             values[column] = flight.server.upload(Path(file))
         self.journal.begin(flight.plan.number, flight.server.address, flight.attempt)
         flight.server.queue(self.graph.fill(values), flight.number(self.rules))
-        flight.queued, flight.since = True, time.monotonic()
+        flight.queued, flight.lost, flight.since = True, 0, time.monotonic()
 
     def _landed(self, flying: deque[Flight], head: Flight, entry: dict) -> list[dict]:
         why = _error(entry)
@@ -157,9 +161,14 @@ class Drawer:
         head.attempt, head.queued, head.server = head.attempt + 1, False, self.server
         return []
 
-    def _recover(self, flying: deque[Flight], hung: bool = False) -> list[dict]:
+    def _recover(self, flying: deque[Flight], why: str = "", hung: bool = False) -> list[dict]:
         """The first in the queue was in its hands; until that one is drawn, the others wait."""
         head, self.room = flying[0], 1
+        if not head.queued:
+            head.lost += 1
+            if head.lost > LOST:
+                raise Wrong(f"Row {head.plan.number} could not be queued, {LOST} times. {why}")
+            time.sleep(head.lost - 1)  # it answers, and is gone as soon as it is given this row
         if head.server is not self.server:
             head.queued, head.server = False, self.server
             return []
@@ -177,24 +186,25 @@ class Drawer:
 
     def _drawn(self, flight: Flight, entry: dict) -> dict | None:
         images = [
-            image
-            for _, output in sorted(entry["outputs"].items())
+            (node, image)
+            for node, output in sorted(entry["outputs"].items())
             for image in output.get("images", [])
             if image.get("type") == "output"
         ]
         if not images:
             return self._failed(flight, "The graph saved no picture: it needs a Save Image node.")
-        files = []
-        for k, image in enumerate(images, 1):
+        files, nodes = [], []
+        for k, (node, image) in enumerate(images, 1):
             name = f"{flight.plan.number:06d}" + (f"_{k}" if len(images) > 1 else "")
             file = f"{self.rules.pictures}/{name}{Path(image['filename']).suffix}"
             if not self._kept(flight.server, image, file):
                 return None
             files.append(file)
+            nodes.append(title_of(self.graph.prompt.get(node, {"class_type": node})))
         seen = [o["musar"][0] for _, o in sorted(entry["outputs"].items()) if o.get("musar")]
         shares = seen[0] if seen else {}
         routing = {"owners": shares.get("subjects"), "owned": shares.get("owned"), "leak": shares.get("leak")}
-        return self._line(flight, "drawn", files=files, seconds=_seconds(entry), **routing)
+        return self._line(flight, "drawn", files=files, saved_by=nodes, seconds=_seconds(entry), **routing)
 
     def _kept(self, server: Remote, image: dict, file: str) -> bool:
         """A store that fails once may take it the next time; the server has the picture still."""

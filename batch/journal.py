@@ -42,7 +42,7 @@ class Journal:
     def _write(self, line: dict) -> None:
         if self.file is None:
             self.file = self.own.open("ab", buffering=0)
-        self.file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        self.file.write(json.dumps(line, default=str).encode() + b"\n")
         os.fsync(self.file.fileno())
 
     def catch_up(self) -> None:

@@ -18,8 +18,9 @@ FIXED = {
     "row": pa.int64(),
     "status": pa.string(),  # drawn or failed
     "prompt": pa.string(),
-    "seed": pa.uint64(),
+    "seed": pa.uint64(),  # or of another kind, where there are negative ones
     "files": pa.list_(pa.string()),
+    "saved_by": pa.list_(pa.string()),  # titles of the nodes that saved them
     "seconds": pa.float64(),
     "tries": pa.int64(),
     "server": pa.string(),
@@ -33,9 +34,10 @@ FIXED = {
 def write_ledger(journal: Journal, file: Path, columns: Sequence[str], folder: Path) -> Counter:
     """Its rows lie as they were finished. Says how many have which status. `folder`: the table's, which the
     pictures that it names may be named from."""
-    kinds = _kinds(journal, columns)
+    kinds, seed = _kinds(journal, columns)
+    fixed = FIXED | {"seed": seed}
     names = {column: column if column not in FIXED else f"table {column}" for column in columns}
-    schema = pa.schema([*FIXED.items(), *((names[c], kinds[c]) for c in columns)])
+    schema = pa.schema([*fixed.items(), *((names[c], kinds[c]) for c in columns)])
     schema = schema.with_metadata({DRAWN_FROM: str(folder)})
     counts, lines, part = Counter(), journal.finished(), file.with_suffix(".part")
     with parquet.ParquetWriter(part, schema) as writer:
@@ -43,6 +45,7 @@ def write_ledger(journal: Journal, file: Path, columns: Sequence[str], folder: P
             counts.update(line["status"] for line in some)
             rows = [
                 {name: line.get(name) for name in FIXED}
+                | {"seed": _as(line.get("seed"), seed)}
                 | {names[c]: _as(line["values"].get(c), kinds[c]) for c in columns}
                 for line in some
             ]
@@ -51,26 +54,38 @@ def write_ledger(journal: Journal, file: Path, columns: Sequence[str], folder: P
     return counts
 
 
-def _kinds(journal: Journal, columns: Sequence[str]) -> dict[str, pa.DataType]:
-    """What holds every value of a column."""
-    seen: dict[str, set[type]] = {column: set() for column in columns}
-    negative = set()
+def _kinds(journal: Journal, columns: Sequence[str]) -> tuple[dict[str, pa.DataType], pa.DataType]:
+    """What holds every value of a column, and every seed."""
+    seen, seeds = {column: Seen() for column in columns}, Seen()
     for line in journal.finished():
+        seeds.add(line.get("seed"))
         for column in columns:
-            value = line["values"].get(column)
-            if value is not None:
-                seen[column].add(type(value))
-                if type(value) is int and value < 0:
-                    negative.add(column)
-    return {column: _kind(kinds, column in negative) for column, kinds in seen.items()}
+            seen[column].add(line["values"].get(column))
+    return {column: one.kind for column, one in seen.items()}, seeds.kind if seeds.kinds else FIXED["seed"]
 
 
-def _kind(kinds: set[type], negative: bool) -> pa.DataType:
-    if kinds == {int}:
-        return pa.int64() if negative else pa.uint64()
-    if kinds and kinds <= {int, float}:
-        return pa.float64()
-    return pa.bool_() if kinds == {bool} else pa.string()
+class Seen:
+    """Values of one column."""
+
+    def __init__(self) -> None:
+        self.kinds: set[type] = set()
+        self.least = self.most = 0
+
+    def add(self, value: object) -> None:
+        if value is not None:
+            self.kinds.add(type(value))
+        if type(value) is int:
+            self.least, self.most = min(self.least, value), max(self.most, value)
+
+    @property
+    def kind(self) -> pa.DataType:
+        if self.kinds == {int}:
+            if self.least >= 0 and self.most < 2**64:
+                return pa.uint64()
+            return pa.int64() if -(2**63) <= self.least and self.most < 2**63 else pa.string()
+        if self.kinds and self.kinds <= {int, float}:
+            return pa.float64()
+        return pa.bool_() if self.kinds == {bool} else pa.string()
 
 
 def _as(value: object, kind: pa.DataType) -> object:

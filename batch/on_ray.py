@@ -26,8 +26,8 @@ from .check import Check
 from .draw import Drawer, Plan, Rules
 from .graph import Graph
 from .journal import Journal
+from .own import ALL, one_of, own_in, stop_servers
 from .run import Run
-from .server import ALL, one_of, own_in, stop_servers
 from .table import Wrong
 
 ROWS = 8  # in a batch: what an actor that dies leaves to another, less what its journal has
@@ -58,7 +58,7 @@ class Actor:
         return pa.table(
             {
                 "row": pa.array([line["row"] for line in lines], pa.int64()),
-                "line": pa.array([json.dumps(line) for line in lines], pa.string()),
+                "line": pa.array([json.dumps(line, default=str) for line in lines], pa.string()),
             }
         )
 
@@ -73,7 +73,7 @@ def draw_on_ray(
 ) -> None:
     servers = run.output / "servers"
     if run.good == run.done:
-        stop_servers(servers, settings)
+        stop_servers(servers)
         return
     plan = _write_plan(run, check, run.output / "plan.parquet")
     ray.init(
@@ -88,7 +88,7 @@ def draw_on_ray(
     gpus = 0 if addresses else int(ray.cluster_resources().get("GPU", 0))
     count = actors or len(addresses) or gpus or 1
     if gpus:
-        stop_servers(servers, settings, ALL)  # it would share one with an actor's
+        stop_servers(servers, ALL)  # it would share one with an actor's
     finished = threading.Event()
     watch = threading.Thread(target=_watch, args=(run, finished))
     watch.start()
@@ -115,7 +115,7 @@ def draw_on_ray(
         finished.set()
         watch.join()
         ray.shutdown()
-        stop_servers(servers, settings)
+        stop_servers(servers)
 
 
 def _write_plan(run: Run, check: Check, file: Path) -> Path:

@@ -19,7 +19,8 @@ from .draw import Drawer, Plan, Rules, plan_of
 from .graph import Graph, bind, read_graph, read_map
 from .journal import Journal
 from .ledger import write_ledger
-from .server import Remote, wait_for_workers
+from .own import wait_for_workers
+from .server import Remote
 from .table import Wrong, columns_of, open_table
 
 

@@ -43,7 +43,7 @@ def score(args: argparse.Namespace) -> None:
     from .report import lines, write_report
     from .table import means
 
-    samples = read_samples(args.table, args.all_views, args.masks)
+    samples = read_samples(args.table, args.all_views, args.masks, args.saved_by)
     judges = list(_judges(args))
     if not judges:
         raise Unusable("Nothing to judge by: give --dino FOLDER, --clip FOLDER or --sprites.")
@@ -104,6 +104,7 @@ def _arguments() -> argparse.Namespace:
     two.add_argument("--sprites", action="store_true", help="the judge of Sprites")
     two.add_argument("--all-views", action="store_true", help="a reference is all pictures of its folder")
     two.add_argument("--masks", action="store_true", help="columns mask_1 … cut the references out")
+    two.add_argument("--saved-by", metavar="TITLE", help="of a ledger: the node whose pictures are judged")
     two.add_argument("--device", default="cpu", help="cuda, cuda:1, mps")
     two.add_argument("--title", default="Likeness and wording")
     two.add_argument("--output", type=Path, required=True, help="folder")

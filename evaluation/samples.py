@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 IMAGES = (".jpg", ".jpeg", ".png", ".webp")
 DRAWN_FROM = b"musar_table_folder"  # in the metadata of a batch's ledger
@@ -36,10 +36,13 @@ class Sample:
         return self.prompt, self.references
 
 
-def read_samples(table: Path, all_views: bool = False, masks: bool = False) -> list[Sample]:
+def read_samples(
+    table: Path, all_views: bool = False, masks: bool = False, saved_by: str | None = None
+) -> list[Sample]:
     """Columns: file (or files, as a batch's ledger has), prompt, reference_1 …, mask_1 …, seed.
 
-    `all_views`: a reference stands for all pictures of its folder.
+    `all_views`: a reference stands for all pictures of its folder. `saved_by`: of a ledger, the title of the
+    node whose pictures are judged.
     """
     if all_views and masks:
         raise Unusable(
@@ -51,6 +54,7 @@ def read_samples(table: Path, all_views: bool = False, masks: bool = False) -> l
         files = row.get("files") or ([row["file"]] if row.get("file") else [])
         if row.get("status", "drawn") != "drawn":
             continue
+        files = _saved_by(files, row.get("saved_by"), saved_by, table)
         columns = sorted((c for c in row if REFERENCE.fullmatch(c) and row[c]), key=lambda c: int(c[10:]))
         if not files or not isinstance(row.get("prompt"), str) or not columns:
             raise Unusable(
@@ -72,6 +76,23 @@ def read_samples(table: Path, all_views: bool = False, masks: bool = False) -> l
     if not samples:
         raise Unusable(f"{table} has no picture that was drawn.")
     return samples
+
+
+def _saved_by(files: Sequence[str], nodes: Sequence[str] | None, wanted: str | None, table: Path) -> list:
+    """A graph may save maps or masks beside its pictures."""
+    titles = ", ".join(map(repr, dict.fromkeys(nodes or ())))
+    if wanted and wanted not in (nodes or ()):
+        raise Unusable(
+            f"--saved-by is {wanted!r}, and the pictures of {table} were saved by {titles or '?'}."
+        )
+    if wanted:
+        return [file for file, node in zip(files, nodes) if node == wanted]
+    if len(set(nodes or ())) > 1:
+        raise Unusable(
+            f"The pictures of {table} were saved by several nodes: {titles}. Say whose are judged: "
+            f"--saved-by {nodes[0]!r}."
+        )
+    return list(files)
 
 
 def _rows(table: Path) -> Iterator[Mapping]:
@@ -123,8 +144,15 @@ def _views(file: Path, all_views: bool) -> tuple[str, ...]:
 @lru_cache(256)
 def pixels(file: str, mask: str = "") -> np.ndarray:
     """H × W × 3 of 0…255; white where the mask is black."""
-    image = Image.open(file).convert("RGB")
+    image = ImageOps.exif_transpose(Image.open(file)).convert("RGB")
     if mask:
-        shown = Image.open(mask).convert("L").resize(image.size)
+        shown = ImageOps.exif_transpose(Image.open(mask)).convert("L")
+        wide, high = image.size
+        if abs(wide * shown.height - high * shown.width) > max(*image.size, *shown.size):  # beyond rounding
+            raise Unusable(
+                f"The mask {mask} is {shown.width} × {shown.height} and its picture {file} {wide} × {high}: "
+                "they have other proportions. Give the mask of this picture."
+            )
+        shown = shown.resize(image.size)
         image = Image.composite(image, Image.new("RGB", image.size, "white"), shown)
     return np.array(image)

@@ -16,7 +16,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 import aiohttp
@@ -116,7 +116,7 @@ class ComfyServer:
         raise RuntimeError(f"ComfyUI did not answer within {seconds} seconds; its log is {self.log}.")
 
     def get(self, path: str) -> bytes:
-        with urllib.request.urlopen(f"http://{self.address}{path}", timeout=60) as answer:
+        with opened(urllib.request.Request(f"http://{self.address}{path}")) as answer:
             return answer.read()
 
     def json(self, path: str) -> dict:
@@ -172,13 +172,22 @@ class ComfyServer:
             f"http://{self.address}/prompt", body, {"Content-Type": "application/json"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with opened(request) as answer:
                 return json.loads(answer.read())["prompt_id"]
         except urllib.error.HTTPError as error:
             raise Refused(refusal(json.loads(error.read()))) from None
 
     def interrupt(self) -> None:
-        urllib.request.urlopen(f"http://{self.address}/interrupt", b"", timeout=60).close()
+        opened(urllib.request.Request(f"http://{self.address}/interrupt", b"")).close()
+
+
+def opened(request: urllib.request.Request, seconds: float = 60) -> HTTPResponse:
+    """Without the proxy of the environment where the server is on this machine: that one would look for it
+    on its own."""
+    host = urllib.parse.urlsplit(request.full_url).hostname or ""
+    near = host == "localhost" or host == "::1" or host.startswith("127.")
+    opener = urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if near else []))
+    return opener.open(request, timeout=seconds)
 
 
 def refusal(answer: dict) -> str:

@@ -59,12 +59,9 @@ def pack(ledger: Path, scores: Path, rules: Sequence[str], folder: Path) -> tupl
     figures = {Path(s["file"]).resolve(): s for s in map(json.loads, scores.open())}
     tests = [_rule(rule) for rule in rules]
     rows = [r for r in parquet.read_table(ledger).to_pylist() if r["status"] == "drawn"]
-    kept = [
-        (row, Path(file).resolve())
-        for row in rows
-        for file in row["files"]
-        if all(test(figures[Path(file).resolve()]) for test in tests)
-    ]
+    drawn = [(row, Path(file).resolve()) for row in rows for file in row["files"]]
+    judged = [one for one in drawn if one[1] in figures]  # not the maps or masks beside a picture
+    kept = [one for one in judged if all(test(figures[one[1]]) for test in tests)]
     folder.mkdir(parents=True, exist_ok=True)
     if old := sorted(folder.glob("*.parquet")):
         raise ValueError(
@@ -74,7 +71,7 @@ def pack(ledger: Path, scores: Path, rules: Sequence[str], folder: Path) -> tupl
     for start in range(0, len(kept), SHARD):
         table = pa.Table.from_pylist([_example(*one) for one in kept[start : start + SHARD]])
         parquet.write_table(table, folder / f"{start // SHARD:05d}.parquet", row_group_size=100)
-    return len(kept), sum(len(row["files"]) for row in rows)
+    return len(kept), len(judged)
 
 
 def _rule(text: str) -> callable:

@@ -1,18 +1,25 @@
 """A table in, a table out, on somebody else's server."""
 
 import json
+import os
 import signal
 import time
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from uuid import UUID
 
 import numpy as np
 import pytest
 from PIL import Image
+from pyarrow import parquet
 
+from batch.draw import Drawer, Plan, Rules
 from batch.graph import bind, read_graph
 from batch.journal import Journal
-from batch.server import Gone, OneOf, Remote
+from batch.ledger import write_ledger
+from batch.own import OneOf, stop_servers
+from batch.server import Gone, Remote
 from batch.table import Wrong, columns_of, open_table
 from tools.comfy_server import ROOT, Refused
 from tools.stand_ins import with_small_models
@@ -23,9 +30,11 @@ COLOURS = [{"Colour/color": 1000 * k, "name": f"no. {k}"} for k in range(1, 6)]
 
 
 def test_a_row_a_picture(server, written, tmp_path):
-    said = finished(start(*written(COLOURS, name="table.parquet"), "--server", server.address))
-    assert "kept in the ledger: name" in said and "5 drawn" in said
+    made = [row | {"made": datetime(2026, 1, k)} for k, row in enumerate(COLOURS, 1)]
+    said = finished(start(*written(made, name="table.parquet"), "--server", server.address))
+    assert "kept in the ledger: name, made" in said and "5 drawn" in said
     rows = ledger(tmp_path)
+    assert rows[2]["made"].startswith("2026-01-03") and rows[2]["saved_by"] == ["SaveImage"]
     assert [r["row"] for r in rows] == [1, 2, 3, 4, 5] and [r["name"] for r in rows][2] == "no. 3"
     for row in rows:
         (file,) = row["files"]
@@ -158,6 +167,125 @@ def test_an_error_of_the_server_is_an_answer_and_of_a_proxy_is_none(code, raised
         with pytest.raises(raised, match=words):
             Remote(f"127.0.0.1:{http.server_port}").queue({}, "a")
         http.shutdown()
+
+
+def answering(handler):
+    """The address of a server whose answers are this handler's."""
+    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    Thread(target=http.serve_forever, daemon=True).start()
+    return f"127.0.0.1:{http.server_port}"
+
+
+class Up(Broken):
+    """It is there, and takes nothing."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+
+@pytest.fixture
+def row(tmp_path):
+    """A row with a picture, and who draws it on a server."""
+    Image.new("RGB", (16, 16), "red").save(tmp_path / "a.png")
+    graph = bind({"1": {"class_type": "LoadImage", "inputs": {"image": ""}}}, ["1/image"], {})
+    plan = Plan(1, {"1/image": "a.png"}, {"1/image": str(tmp_path / "a.png")})
+
+    def drawer(server, **rules):
+        journal = Journal(tmp_path / "journal")
+        return Drawer(graph, server, journal, Rules(str(UUID(int=1)), str(tmp_path), **rules))
+
+    return plan, drawer
+
+
+def test_a_server_that_can_store_no_picture_ends_the_run(row):
+    plan, drawer = row
+    with pytest.raises(Wrong, match="could not store the picture .*a.png .*500.* Make room"):
+        list(drawer(Remote(answering(Up))).draw([plan]))
+
+
+def test_a_server_that_goes_whenever_it_is_asked_ends_the_run(row, monkeypatch):
+    plan, drawer = row
+    monkeypatch.setattr("batch.draw.LOST", 2)
+    away = type("Away", (Up,), {"code": 502})
+    with pytest.raises(Wrong, match="Row 1 could not be queued, 2 times. The server .* says: HTTP Error 502"):
+        list(drawer(Remote(answering(away))).draw([plan]))
+
+
+def test_a_row_that_waited_behind_others_is_not_hung_at_once(row):
+    plan, drawer = row
+
+    class Shared(Remote):
+        asked, dropped = 0, []
+
+        def upload(self, file):
+            return file.name
+
+        def queue(self, prompt, number):
+            self.number = number
+
+        def history(self, number):
+            return None
+
+        def waiting(self):
+            self.asked += 1
+            return {self.number: self.asked > 1}  # then it runs, and never ends
+
+        def drop(self, number):
+            self.dropped.append(self.asked)
+
+    server = Shared("")
+    drawing = drawer(server, patience=0.2, tries=1)
+    (line,) = drawing.draw([plan])
+    assert line["status"] == "failed" and "not done in 0 seconds" in line["error"]
+    assert server.dropped == [3], "behind others, then running, and only then hung"
+
+
+def test_no_proxy_lies_between_here_and_here(server, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert b"argv" in Remote(server.address).get("/system_stats") and server.json("/queue")
+
+
+def test_servers_of_a_killed_run_are_stopped_by_any_run(tmp_path):
+    place = tmp_path / f"{os.uname().nodename}-all-0"
+    place.mkdir()
+    (place / "server.json").write_text(json.dumps({"pid": 2**22 + 1, "address": "127.0.0.1:9"}))
+    stop_servers(tmp_path)
+    assert not (place / "server.json").exists()
+
+
+def test_pictures_in_folders_of_the_servers_input(server, written, tmp_path):
+    """As pasted ones are, and those of its output folder; the server's list has neither."""
+    folders = {"input/pasted": "a.png", "output/drawn": "b.png"}
+    for folder, name in folders.items():
+        (server.base / folder).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (16, 16), "red").save(server.base / folder / name)
+    graph = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "pasted/a.png"}, "_meta": {"title": "One"}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}},
+        "3": {"class_type": "LoadImage", "inputs": {"image": "pasted/a.png"}},
+        "4": {"class_type": "PreviewImage", "inputs": {"images": ["3", 0]}},
+    }
+    rows = [{"One/image": name} for name in ("pasted/a.png", "drawn/b.png [output]")]
+    assert "2 drawn" in finished(start(*written(rows, graph), "--server", server.address))
+    process = start(
+        *written([{"One/image": "pasted/c.png"}], graph), "--server", server.address, what="check"
+    )
+    assert "names no picture beside the table or in the server's" in process.communicate()[0]
+
+
+def test_seeds_below_zero_are_in_the_ledger(tmp_path):
+    for name, seeds in (("some", (-1, 5)), ("large", (2**64 - 1, 5)), ("both", (-1, 2**64 - 1))):
+        journal = Journal(tmp_path / name)
+        for k, seed in enumerate(seeds, 1):
+            told = {"row": k, "key": "0", "status": "drawn", "tries": 1, "seed": seed, "values": {}}
+            journal.finish(told)
+        write_ledger(journal, tmp_path / "ledger.parquet", [], tmp_path)
+        found = parquet.read_table(tmp_path / "ledger.parquet").column("seed").to_pylist()
+        assert [int(seed) for seed in found] == list(seeds)
 
 
 def test_a_bad_table_is_told_at_once_and_gone_on_without(server, written, tmp_path):

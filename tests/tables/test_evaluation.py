@@ -16,7 +16,7 @@ from evaluation.dreambench import read_dreambench
 from evaluation.figures import Likeness, Wording, judge_all
 from evaluation.networks import Clip, Dino
 from evaluation.protocol import rows_of
-from evaluation.samples import Sample, Unusable, read_samples
+from evaluation.samples import Sample, Unusable, pixels, read_samples
 from evaluation.table import mean, means
 from tools.comfy_server import ROOT
 
@@ -133,6 +133,39 @@ def test_a_ledger_knows_where_its_table_lay(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "out")
     (sample,) = read_samples(tmp_path / "out" / "ledger.parquet")
     assert sample.references == ((str(tmp_path / "mine" / "cat.png"),),)
+
+
+def test_pictures_of_several_nodes_are_judged_by_the_title_of_one(tmp_path):
+    for name in ("one.png", "map.png", "cat.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    row = {"files": ["one.png", "map.png"], "saved_by": ["Save", "Save the map"]}
+    row |= {"prompt": "a cat", "reference_1": "cat.png"}
+    table = tmp_path / "table.jsonl"
+    table.write_text(json.dumps(row))
+    with pytest.raises(Unusable, match="several nodes: 'Save', 'Save the map'. .*--saved-by 'Save'"):
+        read_samples(table)
+    with pytest.raises(Unusable, match="--saved-by is 'Else', and the pictures of .* were saved by 'Save', "):
+        read_samples(table, saved_by="Else")
+    (sample,) = read_samples(table, saved_by="Save the map")
+    assert sample.file.endswith("map.png")
+    table.write_text(json.dumps(row | {"saved_by": ["Save", "Save"]}))  # a batch of pictures
+    assert len(read_samples(table)) == 2
+
+
+def test_photographs_are_read_upright(tmp_path):
+    """As ComfyUI draws from them."""
+    lying = Image.new("RGB", (40, 20), "red")
+    lying.paste((0, 0, 255), (0, 0, 20, 20))
+    exif = lying.getexif()
+    exif[0x0112] = 6  # a quarter to the right
+    lying.save(tmp_path / "photo.png", exif=exif)
+    found = pixels(str(tmp_path / "photo.png"))
+    assert found.shape == (40, 20, 3) and found[0, 0].tolist() == [0, 0, 255]
+    Image.new("L", (40, 20), 255).save(tmp_path / "lying.png")
+    with pytest.raises(Unusable, match="lying.png is 40 × 20 and its picture .*photo.png 20 × 40"):
+        pixels(str(tmp_path / "photo.png"), str(tmp_path / "lying.png"))
+    Image.new("L", (10, 20), 0).save(tmp_path / "small.png")
+    assert (pixels(str(tmp_path / "photo.png"), str(tmp_path / "small.png")) == 255).all()
 
 
 def test_a_mask_is_not_all_views(tmp_path):
