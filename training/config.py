@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,11 +129,20 @@ STAGE = {"steps": _whole(1), "mix": Wanted(lambda v: isinstance(v, dict) and boo
 AHEAD = {"cache": _or_none(Wanted(TEXT.fits, "a folder", True)), "ahead": _whole(0, optional=True)}
 
 
+class _Yaml(yaml.SafeLoader):
+    """By YAML 1.1 a number needs a point, and 1e-4 is a word."""
+
+
+_Yaml.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
 def read_config(file: Path, changes: list[str]) -> dict:
     if not file.is_file():
         raise ValueError(f"config is {file}, and there is no such file.")
     try:
-        config = yaml.safe_load(file.read_text())
+        config = yaml.load(file.read_text(), _Yaml)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"config {file} is not YAML ({' '.join(str(error).split())}). Correct it.") from None
     if not isinstance(config, dict):
@@ -149,7 +159,7 @@ def read_config(file: Path, changes: list[str]) -> dict:
             raise ValueError(
                 f"--set {change}: the config has no {keys}. Write KEY=VALUE with a key it has or may have."
             )
-        part[last] = yaml.safe_load(value)
+        part[last] = yaml.load(value, _Yaml)
     return config
 
 

@@ -10,8 +10,8 @@ import argparse
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .config import check_config, read_config
-from .data.diptych import single
 from .data.feed import Feed
 from .data.pair import BadRow, Pair
 from .data.words import another
@@ -50,7 +49,7 @@ def encode(config: dict, dry_run: bool = False) -> None:
     check_config(config)
     if not config["encoder"].get("cache"):
         raise ValueError("encoder.cache is not set: name the folder that is to hold what is encoded.")
-    state = PartialState(cpu=config["cpu"])
+    state = PartialState(cpu=config["cpu"], timeout=timedelta(days=7))  # for who waits for the others
     encoder, feeds = new_encoder(config["encoder"]), open_feeds(config)
     store = Store(Path(config["encoder"]["cache"]), encoder.fingerprint())
     of = _what(config, feeds[0])
@@ -64,8 +63,10 @@ def encode(config: dict, dry_run: bool = False) -> None:
         making.estimate(left)
     if not dry_run:
         state.wait_for_everyone()
-        own = np.array_split(left, state.num_processes)[state.process_index]
-        making.write(own.tolist(), state.is_main_process)
+        size = min(SHARD, -(-len(left) // state.num_processes) or 1)
+        parts = [left[i : i + size].tolist() for i in range(0, len(left), size)]
+        own = parts[state.process_index :: state.num_processes]  # new rows often lie together
+        making.write(own, state.is_main_process)
         state.wait_for_everyone()
         if state.is_main_process:
             print(*feeds[0].report(), f"Everything is in {store.folder}.", sep="\n")
@@ -113,20 +114,23 @@ class _Making:
                 "Set encoder.cache to a larger disk, or leave it out: then all is encoded as it comes."
             )
 
-    def write(self, rows: Iterable[int], show: bool) -> None:
-        rows = iter(tqdm(list(rows), "encoding", disable=not show))
-        while some := list(islice(rows, SHARD)):
+    def write(self, parts: Sequence[Sequence[int]], show: bool) -> None:
+        """A file for each part."""
+        bar = tqdm(desc="encoding", total=sum(map(len, parts)), disable=not show)
+        for some in parts:
             made: dict[str, Tensor] = {}
             for row in some:
                 made |= self._of(row)
+                bar.update()
             stem = f"rows_{some[0]:08}_{some[-1]:08}_{self.of}"
             self.store.write(stem, made, {"rows": some, "of": self.of})
+        bar.close()
 
     def _of(self, row: int) -> dict[str, Tensor]:
         """What of a row is not there yet; nothing of one that cannot be used."""
         found = self.feed.read(row)
         try:
-            example = single(found) if isinstance(found, Pair) else found
+            example = self.feed.alone(found) if isinstance(found, Pair) else found
             example = None if example is None else self.feed.sized(example)
         except BadRow:  # the trainer says it of the example
             example = None

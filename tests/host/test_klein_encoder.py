@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from musar_attention import find_phrase
+from musar_attention.phrases import text_of
 from training.encoders.klein import NO_TEXT, KleinEncoder
+from training.network.batch import as_read
 
 TOLERANCE = 1e-4
 QWEN = {
@@ -91,9 +93,18 @@ def test_phrases_are_found_in_the_prompt_alone(encoder):
     assert pieces[0] == pieces[-1] == NO_TEXT and len(pieces) == len(encoder._ids(text))
     for phrase in ("user", "grey robot-dog"):
         span = find_phrase(pieces, phrase)
-        assert "".join(pieces[i] for i in span).strip("▁").replace("▁", " ") == phrase
+        assert b"".join(pieces[i] for i in span).decode().strip() == phrase
     with pytest.raises(ValueError, match="assistant"):
         find_phrase(pieces, "assistant")
+
+
+@pytest.mark.parametrize("phrase", ("Škoda Octavia", "ḥammam", "हिन्द", "piñata", "猫", "🐱"))
+@pytest.mark.parametrize("text", ("{} on a sofa", "the left part is: {}, the right part is: a dog"))
+def test_a_letter_in_several_tokens_is_one(encoder, text, phrase):
+    pieces = encoder.pieces(text.format(phrase))
+    span = find_phrase(pieces, as_read(phrase, encoder))
+    assert phrase in b"".join(pieces[i] for i in span).decode(errors="replace")
+    assert "�" not in text_of(pieces)
 
 
 def test_pictures_are_the_pipelines(folder, encoder):

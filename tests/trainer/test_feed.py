@@ -1,10 +1,13 @@
 """Examples by number: bad rows are skipped, counted, and disturb nothing else."""
 
+from dataclasses import replace
+
 import pytest
 
 from training.data.feed import Feed
 from training.data.reader import open_source
 from training.data.subjects200k import Subjects200K
+from training.run.examples import Examples
 
 from .made import Made, composite, png, row_numbers, subject_row, write_pair
 
@@ -59,6 +62,25 @@ def test_a_row_of_a_diptych_is_blamed_alone_and_read_once():
     for number in range(90):
         feed[number]
     assert list(feed.bad) == [(5,)] and source.reads.count(5) == 1
+
+
+def test_what_the_tokenizer_reads_otherwise_is_skipped():
+    """Letter by letter the caption says "cat"; T5 has no brace, and so another word."""
+
+    class Encoder:
+        def pieces(self, text):
+            return [p for word in text.split() for p in (["▁" + word.strip("}")] + ["<unk>"] * ("}" in word))]
+
+    class Braces(Made):
+        def __getitem__(self, row):
+            pair = super().__getitem__(row)
+            return replace(pair, caption="a cat} on a sofa") if row == 1 else pair
+
+    feed = Feed(Braces(["cat"] * 4), {"single": 1}, 0)
+    Examples({"seed": 0, "batch": 1, "drop": {"text": 0, "reference": 0}}, [feed], Encoder())
+    assert not any("}" in feed[number].prompt for number in range(12))
+    (told,) = feed.report()
+    assert told.startswith("Skipped for phrase lost: 1, such as made, row 1: The phrase 'cat' is needed")
 
 
 def test_data_that_is_all_bad_is_a_sentence():

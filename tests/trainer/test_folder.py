@@ -102,6 +102,18 @@ def test_an_unreadable_picture_is_a_bad_row(tmp_path, name):
     assert error.value.reason == "unreadable picture"
 
 
+def test_greys_of_16_bits_keep_their_shades():
+    greys = np.linspace(0, 65535, 64 * 64).reshape(64, 64)
+    file = io.BytesIO()
+    Image.fromarray(greys.astype(np.uint16)).save(file, "png")
+    found = decode(file.getvalue(), "it")
+    assert found.shape == (64, 64, 3) and np.abs(found - greys[..., None] / 257).max() <= 1
+    file = io.BytesIO()
+    Image.fromarray(greys.astype(np.float32)).save(file, "tiff")
+    with pytest.raises(BadRow, match="its greys are of 32 bits; save it with 8"):
+        decode(file.getvalue(), "it")
+
+
 def test_a_phrase_that_the_caption_lost_is_skipped_and_reported(tmp_path):
     write_pair(tmp_path / "a")
     write_pair(tmp_path / "b", '{"words": "a cat", "caption": "a dog on a sofa"}')

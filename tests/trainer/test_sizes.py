@@ -25,13 +25,28 @@ def pair(target, reference=(50, 40), kind="cat"):
 @given(SIDES, SIDES, SIDES, SIDES, SIDES, SIDES)
 def test_every_side_is_whole_tokens_and_areas_are_alike(a, b, c, d, e, f):
     sizes = Sizes(target=96, reference=64)
-    left, right = (sizes.pair(p) for p in (pair((a, b), (c, d)), pair((c, d), (e, f), "dog")))
-    for example in map(sizes.example, (single(left), diptych(left, right))):
+    one, two = pair((a, b), (c, d)), pair((c, d), (e, f), "dog")
+    left = sizes.pair(one)
+    for example in map(sizes.example, (single(left), diptych(*sizes.halves(one, two)))):
         for picture in (example.target, *(r.image for r in example.references)):
             assert picture.dtype == np.uint8 and all(side and not side % 16 for side in picture.shape[:2])
         assert all(max(r.image.shape) == 64 for r in example.references)
     if 0.5 < a / b < 2:
         assert 0.6 * 96**2 < left.target.shape[0] * left.target.shape[1] < 1.5 * 96**2
+
+
+@pytest.mark.parametrize(
+    "left, right",
+    [((512, 512), (512, 512)), ((768, 512), (512, 768)), ((288, 512), (512, 288)), ((512, 288), (512, 288))],
+)
+def test_a_diptych_has_twice_the_area_of_one(left, right):
+    halves = Sizes(target=256, reference=64).halves(pair(left), pair(right, kind="dog"))
+    heights, widths = zip(*(p.target.shape[:2] for p in halves))
+    assert heights[0] == heights[1] and 0.9 < heights[0] * sum(widths) / (2 * 256**2) < 1.1
+    for (h, w), width in zip((left, right), widths):
+        assert abs(width - heights[0] * w / h) <= 16, "each keeps its proportions"
+    example = Feed(Made(["cat", "dog"]), {"random": 1}, 0, sizes=Sizes(96, 64))[0]
+    assert example.target.shape[:2] == (96, 192)
 
 
 def test_what_fits_is_not_touched():

@@ -15,6 +15,7 @@ from sprites.text_encoder import text_weights
 from studies.base_model.flux import new_flux
 from tools.comfy_server import ROOT
 from training.export import export
+from training.run.buckets import Buckets
 from training.run.trainer import Trainer
 from training.train import LORA, read_config, train
 
@@ -78,6 +79,46 @@ def test_a_killed_run_goes_on_exactly(config, tmp_path):
     assert rest == whole[4:], "after a kill at step 5 the checkpoint of step 4 goes on"
     a, b = (load_file(tmp_path / name / LORA) for name in ("whole", "killed"))
     assert a.keys() == b.keys() and all(torch.equal(a[n], b[n]) for n in a)
+
+
+def test_gradients_that_are_not_finite_teach_nothing(config, tmp_path, monkeypatch, capfd):
+    whole, loss_of = {}, Trainer.loss_of
+
+    def broken(trainer, numbers):
+        loss = loss_of(trainer, numbers)
+        return loss * float("nan") if trainer.step in (2, 4) else loss
+
+    def each_step(trainer, loss):
+        whole[trainer.step] = {n: t.clone() for n, t in trainer.lora.state_dict().items()}
+
+    monkeypatch.setattr(Trainer, "loss_of", broken)
+    train(config, tmp_path / "run", each_step)
+    for step, same in ((2, False), (3, True), (4, False), (5, True), (6, False)):
+        before, after = whole[step - 1], whole[step]
+        assert all(torch.equal(before[n], after[n]) for n in after) is same
+    assert all(t.isfinite().all() for t in load_file(tmp_path / "run" / LORA).values())
+    assert "Step 3 is passed over: its gradients are not finite." in capfd.readouterr().out
+
+
+def test_a_run_that_learns_nothing_any_more_ends(config, tmp_path, monkeypatch):
+    monkeypatch.setattr("training.run.trainer.LOST", 3)
+    loss_of = Trainer.loss_of
+
+    def broken(trainer, numbers):
+        return loss_of(trainer, numbers) * (float("nan") if trainer.step >= 2 else 1)
+
+    monkeypatch.setattr(Trainer, "loss_of", broken)
+    with pytest.raises(ValueError, match="gradients of 3 steps in a row, up to step 5, are not finite"):
+        train(config | {"save_every": 100}, tmp_path / "run")
+    assert not (tmp_path / "run" / LORA).exists()
+
+
+def test_one_example_a_step_costs_no_shape():
+    buckets = Buckets(lambda number: 1 / 0, 1)
+    assert [buckets.batch() for _ in range(3)] == [[0], [1], [2]]
+    again = Buckets(lambda number: 1 / 0, 1)
+    again.load(buckets.state())
+    assert again.batch() == [3]
 
 
 @pytest.mark.parametrize("optimizer", ["adamw8bit", "prodigy"])
@@ -221,6 +262,14 @@ def test_the_shipped_configs_have_the_same_settings():
     for part in ("variant", "wiring", "time", "drop"):
         assert flux[part].keys() == sprites[part].keys(), part
     assert [stage["steps"] for stage in flux["stages"]] == [20000, 10000, 10000], "the paper's"
+
+
+def test_a_number_with_an_exponent_is_one(tmp_path):
+    """By YAML 1.1 it is a word."""
+    file = tmp_path / "config.yaml"
+    file.write_text("learning_rate: 1e-4\nclip: 1E+2\nweight_decay: 0.5\nseed: 7\nbase: 1e-4b")
+    read = read_config(file, ["weight_decay=2.5e-3"])
+    assert read == {"learning_rate": 1e-4, "clip": 100.0, "weight_decay": 2.5e-3, "seed": 7, "base": "1e-4b"}
 
 
 def test_settings_that_are_not_there(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from .diptych import check_words, diptych, single
 from .example import Example
@@ -39,6 +39,7 @@ class Feed:
         self.source, self.sizes, self.another_in_phrase = source, sizes, another_in_phrase
         self.order = Order(source, mix, seed, window, together)
         self.bad: dict[tuple[int, ...], BadRow] = {}  # by row, or by two that do not go together
+        self.check: Callable[[Example], None] = lambda example: None  # BadRow where it cannot be learned from
 
     def __getitem__(self, number: int) -> Example:
         wanted = self.order[number]
@@ -61,16 +62,24 @@ class Feed:
         if len(pairs) < len(rows):
             return None
         try:
-            if isinstance(pairs[0], Example):
-                return self.sized(pairs[0])
-            return self.sized(single(pairs[0]) if len(rows) == 1 else diptych(*pairs, self.another_in_phrase))
+            example = self.sized(self._made(pairs))
+            self.check(example)
+            return example
         except BadRow as error:
             places = " and ".join(map(self.source.where, rows))
             self.bad[rows] = BadRow(f"{places}: {error}", error.reason)
             return None
 
+    def _made(self, pairs: Sequence[Pair | Example]) -> Example:
+        if len(pairs) == 1:
+            return pairs[0] if isinstance(pairs[0], Example) else self.alone(pairs[0])
+        return diptych(*(self.sizes.halves(*pairs) if self.sizes else pairs), self.another_in_phrase)
+
+    def alone(self, pair: Pair) -> Example:
+        return single(self.sizes.pair(pair) if self.sizes else pair)
+
     def read(self, row: int) -> Pair | Example | None:
-        """None where the row is bad, which is remembered."""
+        """As it lies there. None where the row is bad, which is remembered."""
         if (row,) in self.bad:
             return None
         try:
@@ -81,7 +90,6 @@ class Feed:
         try:
             if isinstance(pair, Pair):
                 check_words(pair)
-                pair = self.sizes.pair(pair) if self.sizes else pair
         except BadRow as error:
             self.bad[row,] = BadRow(f"{self.source.where(row)}: {error}", error.reason)
             return None

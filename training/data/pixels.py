@@ -23,6 +23,10 @@ def decode(data: bytes, where: str) -> np.ndarray:
         if picture.width * picture.height > PIXELS:
             raise ValueError(f"it says to be {picture.width}×{picture.height}")
         picture = ImageOps.exif_transpose(picture)
+        if picture.mode.startswith("I;16"):  # of 16 bits, of which Pillow would keep the darkest
+            picture = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
+        if picture.mode in ("I", "F"):
+            raise ValueError("its greys are of 32 bits; save it with 8")
         if picture.has_transparency_data:
             picture = picture.convert("RGBA")
             picture = Image.alpha_composite(Image.new("RGBA", picture.size, PAPER), picture)

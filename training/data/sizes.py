@@ -20,8 +20,19 @@ class Sizes:
     target: int | None = None  # side of the square that has the picture's area; of each half of a diptych
     reference: int | None = None  # the long side, as reference_size of MUSAR Conditioning
 
+    def halves(self, left: Pair, right: Pair) -> tuple[Pair, Pair]:
+        """Of one height and together twice the area: a tall picture beside a wide one is lower than alone."""
+        if self.target is None:
+            return left, right
+        (h1, w1), (h2, w2) = (pair.target.shape[:2] for pair in (left, right))
+        height = self.target * (2 / (w1 / h1 + w2 / h2)) ** 0.5
+        return tuple(
+            replace(pair, target=_resize(pair.target, height, height * w / h))
+            for pair, h, w in ((left, h1, w1), (right, h2, w2))
+        )
+
     def pair(self, pair: Pair) -> Pair:
-        """The target's size: two of them may stand side by side afterwards."""
+        """The target's size, where it stands alone."""
         return pair if self.target is None else replace(pair, target=self._area(pair.target))
 
     def example(self, example: Example, ready: bool = False) -> Example:

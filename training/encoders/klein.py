@@ -11,7 +11,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from musar_attention.phrases import SPACE
+from musar_attention.byte_level import as_bytes
 
 from .parts import Parts, pixels_out
 
@@ -42,13 +42,15 @@ class KleinEncoder(Parts):
     def tokens(self, text: str) -> int:
         return max(self.length, len(self._ids(text)))
 
-    def pieces(self, text: str) -> list[str]:
+    def pieces(self, text: str) -> list[str | bytes]:
         whole = TEMPLATE.format(text)
         first = TEMPLATE.index("{}")
-        places = self._tokenizer(whole, return_offsets_mapping=True, verbose=False).offset_mapping
+        read = self._tokenizer(whole, return_offsets_mapping=True, verbose=False)
         return [
-            SPACE.join(whole[a:b].split(" ")) if first <= a and b <= first + len(text) else NO_TEXT
-            for a, b in places
+            as_bytes(token) if first <= a and b <= first + len(text) else NO_TEXT
+            for token, (a, b) in zip(
+                self._tokenizer.convert_ids_to_tokens(read.input_ids), read.offset_mapping
+            )
         ]
 
     @torch.no_grad()

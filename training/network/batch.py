@@ -53,11 +53,7 @@ class Batch:
 def encode_example(example: Example, encoder: Encoder, condition_prompts: bool = True) -> Encoded:
     """ValueError if the prompt lacks a phrase."""
     text, pooled = encoder.prompt(example.prompt)
-    if example.prompt:
-        pieces = encoder.pieces(example.prompt)
-        spans = [find_phrase(pieces, as_read(r.phrase, encoder), r.occurrence) for r in example.references]
-    else:  # dropped: nothing names the one subject, and it owns everything
-        spans = [()] * len(example.references)
+    spans = spans_of(example, encoder)
     latents = [encoder.image(r.image) for r in example.references]
     target = encoder.image(example.target)
     return Encoded(
@@ -70,6 +66,14 @@ def encode_example(example: Example, encoder: Encoder, condition_prompts: bool =
         tuple(encoder.words(r.words) for r in example.references) if condition_prompts else (),
         tuple(spans),
     )
+
+
+def spans_of(example: Example, encoder: Encoder) -> list[tuple[int, ...]]:
+    """Indices into T, of each reference. ValueError if the prompt lacks a phrase."""
+    if not example.prompt:  # dropped: nothing names the one subject, and it owns everything
+        return [()] * len(example.references)
+    pieces = encoder.pieces(example.prompt)
+    return [find_phrase(pieces, as_read(r.phrase, encoder), r.occurrence) for r in example.references]
 
 
 def as_read(phrase: str, encoder: Encoder) -> str:

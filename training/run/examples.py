@@ -7,8 +7,9 @@ from functools import lru_cache
 
 from ..data.example import Example
 from ..data.feed import Feed
+from ..data.pair import BadRow
 from ..encoders import Encoder
-from ..network.batch import Encoded, encode_example, shape_of
+from ..network.batch import Encoded, encode_example, shape_of, spans_of
 from .chance import seeded
 from .drop import drop
 
@@ -23,6 +24,15 @@ class Examples:
         self.config, self.feeds, self.encoder = config, feeds, encoder
         self.example = lru_cache(4 * config["batch"])(self._example)
         self.shape = lru_cache(SHAPES)(self._shape)
+        for feed in feeds:
+            feed.check = self._check
+
+    def _check(self, example: Example) -> None:
+        """What the caption says letter by letter the tokenizer may read otherwise."""
+        try:
+            spans_of(example, self.encoder)
+        except ValueError as error:
+            raise BadRow(str(error), "phrase lost") from None
 
     def encoded(self, stage: int, number: int) -> Encoded:
         return encode_example(self.example(stage, number), self.encoder, self.config["condition_prompts"])

@@ -37,6 +37,7 @@ from .precision import precision_of
 from .schedule import rate_scale, stage_of
 from .times import draw_times
 
+LOST = 20  # steps in a row whose gradients are no numbers, before the run is given up
 EachStep = Callable[["Trainer", float], None]
 
 
@@ -60,6 +61,7 @@ class Trainer:
         self.optimizer = new_optimizer(self.learned, config)
         self.average = {n: t.detach().clone() for n, t in self.lora.state_dict().items()}
         self.step, self.seconds, self.stage = 0, 0.0, 0
+        self.lost = 0  # steps in a row that learned nothing
         self.buckets = self._buckets(0)
         self.total = sum(stage["steps"] for stage in config["stages"])
         self.log = Log(folder if config["log"] and main else None)
@@ -119,15 +121,30 @@ class Trainer:
         settings = {**self.config, "steps": self.total}
         for group in self.optimizer.param_groups:
             group["lr"] = rate_of(self.config) * rate_scale(self.step, settings)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self._follow()
+        self._learn(bool(torch.isfinite(norm)))
         self.step += 1
         loss = self.accelerator.gather(torch.stack(losses).mean()[None]).mean().item()
         rate = self.optimizer.param_groups[0]["lr"]
         self.log.note({"loss": loss, "rate": rate, "stage": self.stage + 1, "gradient norm": norm})
         self.log.note({f"loss of stage {self.stage + 1}": loss})
         return loss
+
+    def _learn(self, finite: bool) -> None:
+        """Not from infinities: weights, moments and average would be lost, and soon the checkpoint. The norm
+        is the same on every process."""
+        if finite:
+            self.lost = 0
+            self.optimizer.step()
+            self._follow()
+        else:
+            self.lost += 1
+            self.accelerator.print(f"Step {self.step + 1} is passed over: its gradients are not finite.")
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.lost == LOST:
+            raise ValueError(
+                f"the gradients of {LOST} steps in a row, up to step {self.step + 1}, are not finite. "
+                "Nothing was learned from them. Lower learning_rate, or look at the data of these steps."
+            )
 
     def _share(self, buckets: Buckets) -> Iterator[list[int]]:
         """Of the step's batches those of this process. The others are passed over, and not encoded."""

@@ -6,17 +6,9 @@ from comfy.sd import CLIP
 from comfy.sd1_clip import SDTokenizer
 from torch import Tensor
 
+from ....musar_attention.byte_level import as_bytes
+
 NO_TEXT = "<no text>"  # the piece that stands for the template, padding and vectors of embedding files
-
-
-def _alphabet() -> dict[str, int]:
-    """Byte-level tokenizers write a byte that prints as itself, any other as a letter from Ā on."""
-    printed = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printed]
-    return {chr(b): b for b in printed} | {chr(256 + k): b for k, b in enumerate(others)}
-
-
-_BYTES = _alphabet()
 
 
 class ChatText:
@@ -37,7 +29,7 @@ class ChatText:
 
     def pieces(self, clip: CLIP, stream: list) -> list[str | bytes]:
         words = _tokenizer(clip).inv_vocab
-        pieces = [NO_TEXT if isinstance(t[0], Tensor) else _as_bytes(words[t[0]]) for t in stream]
+        pieces = [NO_TEXT if isinstance(t[0], Tensor) else as_bytes(words[t[0]]) for t in stream]
         return _without_template(pieces, getattr(clip.tokenizer, "llama_template", "{}"))
 
     def own_length(self, clip: CLIP, stream: list) -> int:
@@ -54,10 +46,6 @@ class ChatText:
 
 def _tokenizer(clip: CLIP) -> SDTokenizer:
     return next(getattr(clip.tokenizer, key) for key in ChatText.keys if hasattr(clip.tokenizer, key))
-
-
-def _as_bytes(token: str) -> bytes:
-    return bytes(_BYTES[c] for c in token) if all(c in _BYTES for c in token) else token.encode()
 
 
 def _without_template(pieces: list[str | bytes], template: str) -> list[str | bytes]:
