@@ -84,7 +84,7 @@ def routed_attention(
                 plain = call(queries, kk[b : b + 1], vv[b : b + 1], rows, seen, b)
                 piece = plain if s == 0 else torch.lerp(plain, piece, s)
             if isinstance(rows, Tensor):
-                out[b].index_copy_(1, rows, piece[0])
+                out[b, :, rows] = piece[0]  # index_copy_ is slow on Apple's GPUs, or missing
             else:
                 out[b, :, rows[0]] = piece[0]
     return out

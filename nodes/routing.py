@@ -8,7 +8,7 @@ from ..musar_attention import OWNERS_BY, RULES
 from .host.families import family_of
 from .host.live import LivePreview
 from .host.notice import BY_HAND, FOLLOWS, SETTINGS
-from .host.settings import Settings
+from .host.settings import Settings, window
 from .host.wrapper import Routing, put_on
 
 
@@ -184,7 +184,7 @@ class MusarRouting(io.ComfyNode):
                 f"steps and from block {start_block} to {end_block}. Start must not lie after end."
             )
         sampling = model.get_model_object("model_sampling")
-        sigmas = (sampling.percent_to_sigma(start_percent), sampling.percent_to_sigma(end_percent))
+        sigmas = window(sampling, start_percent, end_percent)
         chosen = Settings(
             static,
             dynamic,

@@ -8,7 +8,7 @@ from comfy_api.latest import io, ui
 from .host.leak_sheet import leak_sheet
 from .host.lettering import shown
 from .host.maps import affinity_sheet, owner_map, owner_masks, stacked
-from .host.record import record_of
+from .host.record import records_of
 from .host.shares import shares_of
 
 
@@ -58,11 +58,17 @@ class MusarRoutingPreview(io.ComfyNode):
     def execute(
         cls, model: io.Model.Type, samples: io.Latent.Type, image: torch.Tensor | None = None
     ) -> io.NodeOutput:
-        record = record_of(model)
-        if record is None:
+        records = records_of(model)
+        if records is None:
             raise ValueError(
                 "model did not go through MUSAR Routing, so nothing was routed. Connect the model "
                 "that the sampler uses, with MUSAR Routing before it."
+            )
+        record = records.of_this_item()
+        if record is None:
+            raise ValueError(
+                "samples come from ComfyUI's cache, and what was decided while they were drawn is gone: no "
+                "sampler has used this model since. Change the seed to draw anew."
             )
         if not record.shown:
             raise ValueError(

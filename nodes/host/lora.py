@@ -25,12 +25,14 @@ from .wrapper import Routing, put_on
 class _Pair(nn.Module):
     """down and up as layers of the host, which casts and moves their weights as it must."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, dtype: torch.dtype) -> None:
         super().__init__()
-        self.down, self.up = (_linear(weight) for weight in (target.down, target.up))
+        self.down, self.up = (_linear(weight, dtype) for weight in (target.down, target.up))
 
 
-def _linear(weight: Tensor) -> nn.Module:
+def _linear(weight: Tensor, dtype: torch.dtype) -> nn.Module:
+    """Never wider than the model computes, in which it would be cast in every call."""
+    weight = weight.to(dtype) if weight.dtype.itemsize > dtype.itemsize > 1 else weight
     outputs, inputs = weight.shape
     layer = comfy.ops.manual_cast.Linear(inputs, outputs, bias=False, device="meta", dtype=weight.dtype)
     layer.weight = nn.Parameter(weight.contiguous(), requires_grad=False)
@@ -41,10 +43,11 @@ def add_branches(model: ModelPatcher, branches: Sequence[Branch], family: Family
     """A clone of the model with the branches on it; the model itself if none has any strength."""
     holder, layers = nn.Module(), defaultdict(lambda: defaultdict(list))
     pairs: dict[int, _Pair] = {}  # by target: both branches may have the same
+    dtype = model.model.get_dtype_inference()
     for branch in branches:
         for target in branch.targets if branch.strength else ():
             if id(target) not in pairs:
-                pairs[id(target)] = _Pair(target)
+                pairs[id(target)] = _Pair(target, dtype)
             pair = pairs[id(target)]
             low_rank = LowRank(pair.down, pair.up, target.scale * branch.strength, target.columns)
             layers[target.module, target.stream][branch.name].append(low_rank)

@@ -187,7 +187,8 @@ def said_in_queue(positions: str, preset: str) -> str:
     around = surroundings(graph, node)
     chosen = [p for family in FAMILIES for p in family.presets if p.name == preset]  # of either model
     told = [warnings_of(around, p.positions, p) for p in chosen]
-    return str(told or [warnings_of(around, positions, None), in_force(around, positions, None)])
+    loras = any(node["class_type"] == LORA for node in around)
+    return str(told or [warnings_of(around, positions, None), told_by_hand(around, positions), loras])
 
 
 def is_wired(output: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
+from comfy_execution.utils import get_executing_context
 
 from ...musar_attention import StepRecord, Tally, TokenLayout
 from .keys import WRAPPER
@@ -71,7 +72,31 @@ class RunRecord:
         return positive or list(self.parts.values())
 
 
-def record_of(model: ModelPatcher) -> RunRecord | None:
-    """The record of the MUSAR Routing that this model went through; None without one."""
+class Records:
+    """Of the latest run; where a node ran once for each item of a list, of each item's."""
+
+    def __init__(self) -> None:
+        self.now = RunRecord()
+        self.by_item: dict[int | None, RunRecord] = {}
+        self.run: tuple[str, str] | None = None  # prompt and node
+
+    def begin(self) -> None:
+        here = get_executing_context()
+        run = (here.prompt_id, here.node_id) if here else None
+        if run is None or run != self.run:
+            self.by_item = {}
+        self.run, self.now = run, RunRecord()
+        self.by_item[here.list_index if here else None] = self.now
+
+    def of_this_item(self) -> RunRecord | None:
+        """Of the item that the asking node runs for; the last, as the host gives a list that is too short.
+        None = no run since this was made."""
+        here = get_executing_context()
+        last = next(reversed(self.by_item.values()), None)
+        return self.by_item.get(here.list_index, last) if here else last
+
+
+def records_of(model: ModelPatcher) -> Records | None:
+    """Of the MUSAR Routing that this model went through; None without one."""
     wrappers = model.get_wrappers(WrappersMP.DIFFUSION_MODEL, WRAPPER)
-    return wrappers[-1].record if wrappers else None
+    return wrappers[-1].records if wrappers else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .families import Preset
 
@@ -35,6 +36,13 @@ class Settings:
             remember=preset.remember,
             smooth=preset.smooth,
         )
+
+
+def window(sampling: Any, start: float, end: float) -> tuple[float, float]:
+    """Sigmas of two shares of the sampling. From the beginning is from any sigma: samplers with churn, and
+    nodes that change sigmas, begin above the model's own first one."""
+    first, last = (float(sampling.percent_to_sigma(share)) for share in (start, end))
+    return float("inf") if start <= 0 else first, last
 
 
 OFF = Settings(False, False, (float("inf"), 0.0), (0, 0))  # lays out and routes nothing

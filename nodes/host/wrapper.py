@@ -21,7 +21,7 @@ from .live import LivePreview
 from .masks import extend_mask
 from .memory import Memory
 from .plan import Plan
-from .record import RunRecord
+from .record import Records
 from .replaced import replaced, sentence
 from .routed_call import OVERRIDE, RoutedCall, lay_out
 from .settings import Settings
@@ -33,14 +33,15 @@ class Routing:
 
     def __init__(self, settings: Settings, family: Family, live: LivePreview | None = None) -> None:
         self.settings, self.family, self.live = settings, family, live
-        self.record = RunRecord()
+        self.records = Records()
         self.kept: dict[tuple, dict] = {}  # keys and values of references, in this run
         self.memory = Memory()
         self.called = False  # in this call of the model
 
     def begin_run(self, executor: WrapperExecutor, *args: Any, **kwargs: Any) -> Any:
         """The OUTER_SAMPLE wrapper."""
-        self.record, self.kept, self.memory = RunRecord(), {}, Memory()
+        self.records.begin()
+        self.kept, self.memory = {}, Memory()
         if self.live:
             self.live.begin()
         try:
@@ -131,7 +132,7 @@ class Routing:
         call.require_routed(replaced(model, "forward_orig"))
         if call.settings.remember and call.found is not None:
             self.memory.keep(options, call.found, call.tally.layers)
-        part = self.record.add(call, options)
+        part = self.records.now.add(call, options)
         if part and self.live:
             self.live.show(part)
 

@@ -23,7 +23,7 @@ def test_a_compiled_model_draws_the_same(
     for static, positive in ((False, two), (True, three), (False, three), (True, two)):
         model = compiled(route(base, static))
         assert torch.equal(sample(model, positive, steps=2), sample(route(base, static), positive, steps=2))
-        assert len(pack("nodes.host.record").record_of(model).shown[0].steps) == 2
+        assert len(pack("nodes.host.record").records_of(model).now.shown[0].steps) == 2
     assert "nodes/host" not in caplog.text, "dynamo gave up on a function of ours, or broke the graph in it"
 
 

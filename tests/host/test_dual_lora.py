@@ -209,3 +209,14 @@ def test_on_fp8_weights(call, files, lora, route, sample, condition, by_hand, ow
     theirs = sample(route(base), subjects, steps=1)
     scale = base.model.latent_format.scale_factor
     assert (ours - theirs).abs().max() * scale <= 1e-5 < 0.01 < (ours - plain).abs().max()
+
+
+def test_factors_are_no_wider_than_the_model_computes(flux, lora, monkeypatch):
+    def widths(state):
+        (held,) = (m for kept in lora(flux, state).additional_models.values() for m in kept)
+        return {p.dtype for p in held.model.parameters()}
+
+    wide, narrow = weights(1), {n: t.to(torch.bfloat16) for n, t in weights(1).items()}
+    assert widths(wide) == {torch.float32} and widths(narrow) == {torch.bfloat16}
+    monkeypatch.setattr(flux.model, "manual_cast_dtype", torch.bfloat16)
+    assert widths(wide) == {torch.bfloat16} and widths(narrow) == {torch.bfloat16}

@@ -46,7 +46,7 @@ def test_both_sides_are_routed_as_on_one(flux, condition, route, sample, split, 
     drawn = [sample(model, *sides, cfg=3.0, steps=3) for model in (one, two)]
     assert torch.equal(*drawn)
     assert len(threads) == 4 * 3 and len(set(threads)) == 2 + 1
-    ((here,), (there,)) = (pack("nodes.host.record").record_of(model).shown for model in (one, two))
+    ((here,), (there,)) = (pack("nodes.host.record").records_of(model).now.shown for model in (one, two))
     assert here.steps.keys() == there.steps.keys() and len(here.steps) == 3
     for sigma, step in here.steps.items():
         assert torch.equal(step.owned, there.steps[sigma].owned)

@@ -221,6 +221,48 @@ def test_what_is_in_force_by_hand(pack, static, told):
     assert pack("nodes.host.notice").told_by_hand(around, "index") == f"by hand: positions index{told}"
 
 
+@pytest.mark.parametrize(
+    "preset, change, anew",
+    (
+        ("by hand", {"route": {"dynamic": False, "owners_by": "reference"}}, False),
+        ("by hand", {"route": {"static": False}}, True),
+        ("by hand", {"lora": {"subject_lora": "silent.safetensors"}}, True),
+        ("by hand", {"subject": {"prompt": "a dog"}}, False),
+        ("UNO", {"route": {"static": False, "dynamic": False}}, True),  # not as the preset wants it
+    ),
+)
+def test_a_node_runs_anew_only_where_its_text_may_change(pack, dual, monkeypatch, preset, change, anew):
+    """Else prompts and references would be encoded again, and every sampler behind would draw again."""
+    notice = pack("nodes.host.notice")
+    kinds = {"route": ("MusarRouting", {"static": True, "dynamic": True, "settings": "by hand"})}
+    kinds |= {"subject": ("MusarSubject", {"prompt": ""}), "lora": ("MusarDualLora", None)}
+
+    def graph(**more):
+        inputs = {name: (told or {}) | more.get(name, {}) for name, (_, told) in kinds.items()}
+        every = {
+            name: {"class_type": kind, "inputs": inputs[name]}
+            for name, (kind, told) in kinds.items()
+            if told is not None or name in more
+        }
+        last = ["lora", 0] if "lora" in every else ["load", 0]
+        every["route"]["inputs"]["model"] = last
+        words = {"subjects.subject_1": ["subject", 0]}
+        return every | {
+            "load": {"class_type": "UNETLoader", "inputs": {}},
+            "words": {"class_type": "MusarConditioning", "inputs": words},
+            "sample": {
+                "class_type": "KSampler",
+                "inputs": {"model": ["route", 0], "positive": ["words", 0]},
+            },
+        }
+
+    said = []
+    for one in (graph(), graph(**change)):
+        monkeypatch.setattr(notice, "_queued", lambda one=one: (one, "words"))
+        said.append(notice.said_in_queue("diagonal", preset))
+    assert (said[0] != said[1]) is anew
+
+
 def test_a_sampler_that_forgets_references_is_named(pack):
     notice = pack("nodes.host.notice")
     around = nodes_of(FOLLOWS, ("KSampler (Efficient)", {}))

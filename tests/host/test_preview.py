@@ -4,6 +4,7 @@ import re
 
 import pytest
 import torch
+from comfy_execution.utils import CurrentNodeContext
 
 from .making import guided
 
@@ -22,7 +23,7 @@ def record(pack):
     """What was kept of the one conditioning."""
 
     def one(model):
-        (part,) = pack("nodes.host.record").record_of(model).shown
+        (part,) = pack("nodes.host.record").records_of(model).now.shown
         return part
 
     return one
@@ -61,7 +62,31 @@ def test_each_run_begins_anew(flux, condition, route, sample, record, pack):
     sample(model, condition(PROMPT, "dog", "robot"), steps=2)
     assert len(record(model).steps) == 2
     sample(model, condition(PROMPT), steps=2)
-    assert not pack("nodes.host.record").record_of(model).shown
+    assert not pack("nodes.host.record").records_of(model).now.shown
+
+
+def test_of_a_list_each_item_has_its_own(flux, condition, route, sample, preview):
+    """The host runs a sampler for all items of a list, and then what comes behind it for all of them."""
+    prompts = (("a dog and a robot", "dog", "robot"), ("a cat and a house", "cat", "house"))
+    alone = []
+    for prompt in prompts:
+        model = route(flux)
+        drawn = sample(model, condition(*prompt))
+        alone.append((drawn, preview(model, drawn)))
+    model, samples = route(flux), []
+    for k, prompt in enumerate(prompts):
+        with CurrentNodeContext("a prompt", "9", k):
+            samples.append(sample(model, condition(*prompt)))
+    assert not torch.equal(alone[0][1][3], alone[1][1][3])
+    for k in (0, 1, 2):  # a third picture, as the host repeats the last of a shorter list
+        with CurrentNodeContext("a prompt", "20", k):
+            drawn, wanted = alone[min(k, 1)]
+            assert torch.equal(drawn, samples[min(k, 1)])
+            assert all(torch.equal(*both) for both in zip(preview(model, drawn), wanted))
+    with CurrentNodeContext("another prompt", "9", 0):
+        drawn = sample(model, condition(*prompts[1]))
+    with CurrentNodeContext("another prompt", "20", 1):
+        assert torch.equal(preview(model, drawn)[3], alone[1][1][3]), "the first run's items are gone"
 
 
 def test_the_map_is_of_the_picture_and_changes_nothing(flux, condition, route, sample, preview):
@@ -112,7 +137,7 @@ def test_a_lora_loader_behind_routing_shares_its_record(flux, condition, route, 
     "situation, sentence",
     [
         ("unrouted", "model did not go through MUSAR Routing"),
-        ("never run", "The latest run of model routed nothing"),
+        ("never run", "samples come from ComfyUI's cache, and what was decided"),
         ("no subjects", "The latest run of model routed nothing"),
         ("dynamic off", "The latest run of model routed nothing"),
         ("other samples", "samples are 2 of 6 × 5 tokens and the latest run of model made 1 of 6 × 5"),
@@ -179,14 +204,14 @@ def test_each_conditioning_has_a_map_of_its_own(flux, condition, route, sample, 
     first, then = (for_steps(call, two, 0, 0.5), for_steps(call, three, 0.5, 1)) if ranged else (two, three)
     model = route(flux, leak=True)
     samples = sample(model, both(call, first, then), steps=4, size=(96, 80), batch=2)
-    parts = pack("nodes.host.record").record_of(model).shown
+    parts = pack("nodes.host.record").records_of(model).now.shown
     assert [part.names for part in parts] == [["dog", "robot"], list(THREE)]
     numbers = [[part.number(sigma) for sigma in part.steps] for part in parts]
     assert numbers == ([[1, 2, 3], [3, 4]] if ranged else 2 * [[1, 2, 3, 4]])
     maps, affinity, leaks, masks = preview(model, samples, image=torch.rand(2, 96, 80, 3))
     assert len(maps) == len(affinity) == len(leaks) == 4 and masks.shape == (10, 96, 80)
     sample(model, for_steps(call, two, 0, 0.5) if ranged else two, steps=4, size=(96, 80), batch=2)
-    (alone,) = pack("nodes.host.record").record_of(model).shown
+    (alone,) = pack("nodes.host.record").records_of(model).now.shown
     sigma = next(iter(alone.steps))
     assert torch.equal(alone.steps[sigma].owned, parts[0].steps[sigma].owned)
 
@@ -224,7 +249,7 @@ def test_a_guider_of_three_sides(flux, condition, route, preview, pack, call):
     conds = {"cond1": condition(PROMPT, "dog", "robot"), "cond2": condition("a house")}
     cfg = {"cfg_conds": 2.0, "cfg_cond2_negative": 2.0, "style": "regular"}
     samples = guided(call, model, "DualCFGGuider", **conds, negative=condition("a tree"), **cfg)
-    (part,) = pack("nodes.host.record").record_of(model).shown
+    (part,) = pack("nodes.host.record").records_of(model).now.shown
     assert part.names == ["dog", "robot"] and len(part.steps) == 2
     assert preview(model, samples)[0].shape[0] == 1
 

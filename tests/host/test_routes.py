@@ -148,3 +148,19 @@ def test_halves(load_flux, route, condition, sample, owners):
     assert torch.isfinite(got).all()
     assert (got - expected).abs().mean() <= 0.05 * expected.abs().mean()
     assert len(owners.seen) == 2 * len(seen)
+
+
+def test_steps_above_the_models_first_sigma_are_routed(flux, route, condition, call, pack):
+    """A sampler with churn, or a node that multiplies sigmas, begins there."""
+    model = route(flux)
+    guider = call("BasicGuider", model=model, conditioning=condition("a dog and a robot", "dog", "robot"))[0]
+    call(
+        "SamplerCustomAdvanced",
+        noise=call("RandomNoise", noise_seed=1)[0],
+        guider=guider,
+        sampler=call("KSamplerSelect", sampler_name="euler")[0],
+        sigmas=torch.tensor([1.4, 0.7, 0.0]),
+        latent_image={"samples": torch.zeros(1, 16, 12, 10)},
+    )
+    (part,) = pack("nodes.host.record").records_of(model).now.shown
+    assert [round(sigma, 1) for sigma in part.steps] == [1.4, 0.7]

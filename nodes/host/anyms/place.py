@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..families import FAMILIES
 from ..managed import managed
+from ..settings import window as sigmas_of
 from . import flux, unet
 from .adapter_files import Adapter
 from .beside import Beside, KeysValues
@@ -39,7 +40,7 @@ def place(
     tokens = image_tokens(adapter, clip_vision, images)
     held = KeysValues(adapter, tokens, depth, model.model.get_dtype_inference())
     sampling = model.get_model_object("model_sampling")
-    sigmas = tuple(float(sampling.percent_to_sigma(share)) for share in window)
+    sigmas = sigmas_of(sampling, *window)
 
     patched = model.clone()
     before = layouts_of(model)
