@@ -43,11 +43,12 @@ def _regions() -> Graph:
 def _five() -> Graph:
     g = draw("five_subjects_uno", UNO_MANY, [CAT, ROBOT, BALL, CAR, DUCK], FIVE)
     g.notes.append(
-        "With more subjects than UNO was trained with, its LoRA keeps the prompt from drawing them all. "
-        "In *MUSAR Dual LoRA*, as both branches, it changes the references and the picture and leaves the "
-        "prompt alone. With one to three subjects use `three_subjects_uno` instead. If the later subjects "
-        "are less true than the first, try 2 or 3 in `places` of *MUSAR Conditioning*: as many as were "
-        "trained helped every small model that was tried with four and five."
+        "With more subjects than it was trained with, a LoRA such as UNO's keeps the prompt from drawing "
+        "them all: so it did on a small model that was trained with three. In *MUSAR Dual LoRA*, as both "
+        "branches, it changes the references and the picture and leaves the prompt alone. With two or three "
+        "subjects use `three_subjects_uno` instead. UNO's authors tell of two references in training: if the "
+        "later subjects are less true than the first, try 2 in `places` of *MUSAR Conditioning*; as many as "
+        "were trained helped every small model that was tried with four and five."
     )
     return g
 
@@ -86,6 +87,7 @@ def _refined() -> Graph:
         n, column = f"{9 + k}", 4 + 2 * k
         positive = {n: v for n, v in g.prompt["6"]["inputs"].items() if not n.startswith("subjects.")}
         positive["subjects.subject_1"] = [f"{k}1", 0]
+        positive["reference_size"] = 512  # as UNO was trained with one alone
         alone = g.add(f"{n}0", "MusarConditioning", f"The {kind}'s reference alone", column, **positive)
         nothing = g.add(
             f"{n}1", "ConditioningZeroOut", "Negative (unused at CFG 1)", column, conditioning=alone
@@ -107,8 +109,8 @@ def _refined() -> Graph:
         "Draws the picture, asks MUSAR Routing Preview for each subject's mask, and draws each part anew "
         "with its own reference alone: `denoise` of the later samplers says how much. The second passes "
         "have a MUSAR Routing of their own, so that the preview still finds the first pass. Prompt goes to "
-        "all three; what else you change of the first MUSAR Conditioning (`preset`, `reference_size`), "
-        "change in the others too."
+        "all three; they have one reference each, so 512 pixels of it. What else you change of the first "
+        "MUSAR Conditioning (`preset`), change in the others too."
     )
     return g
 

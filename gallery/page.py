@@ -23,7 +23,7 @@ otherwise than the first of its table.
 ABOUT = {  # what each graph is for
     "two_subjects_uno": "Two subjects in one picture.",
     "three_subjects_uno": "Three subjects.",
-    "five_subjects_uno": "More subjects than UNO was trained with.",
+    "five_subjects_uno": "Four and more subjects on UNO.",
     "same_kind_uno": "Two subjects of one kind, named by the same word.",
     "boxes_uno": "Boxes say where each subject may be.",
     "regions_uno": "Painted masks say where each subject may be.",

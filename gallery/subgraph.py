@@ -42,7 +42,7 @@ class Ready:
             model = "a FLUX model, its text encoder and VAE"
             choose = "choose the MUSAR dual LoRA, write the prompt, "
         else:
-            model = "a FLUX model that reads references, its text encoder and VAE"
+            model = "FLUX.1-dev with UNO's LoRA (or Kontext, with its preset), its text encoder and VAE"
             choose = "write the prompt "
         return (
             f"{count} references in one picture. Connect {model}, and {count.lower()} pictures; {choose}and "

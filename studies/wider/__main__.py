@@ -3,6 +3,7 @@ and write docs/results.md. A training that was cut off goes on."""
 
 from __future__ import annotations
 
+import argparse
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +48,9 @@ class Told(Case):
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", metavar="LORA", choices=list(SETTINGS["models"]))
+    only = parser.parse_args().only
     RESULTS.mkdir(exist_ok=True)
     RUNS.mkdir(parents=True, exist_ok=True)
     if not BASE.exists():
@@ -55,7 +59,7 @@ def main() -> None:
     models = [model(name) for name in SETTINGS["models"]]
     asked = {name_of(*cell): cases(*cell, JUDGE["prompts"]) for cell in JUDGE["cells"]}
     words_alone(models[-1], asked)
-    for variant in models:
+    for variant in models if not only else [v for v in models if v.name in only]:
         if unjudged(variant, asked) and not variant.lora.exists():
             learn(variant, RUNS)
         judge(variant, asked)
