@@ -22,10 +22,16 @@ def linear_tokens(embeds: Tensor, weights: Weights) -> Tensor:
     return _cut(F.linear(embeds, weights["proj.weight"], weights["proj.bias"]), weights)
 
 
+PIECE = 4096  # rows of a large layer at a time
+
+
 def mlp_tokens(embeds: Tensor, weights: Weights) -> Tensor:
     """Pooled [B,e] -> [B,t,w]: two linear layers, GELU between them, cut into tokens, each normalised."""
     hidden = F.gelu(F.linear(embeds, weights["proj.0.weight"], weights["proj.0.bias"]))
-    return _cut(F.linear(hidden, weights["proj.2.weight"], weights["proj.2.bias"]), weights)
+    # the second is gigabytes, perhaps of half precision: never a whole copy of it
+    parts = zip(*(weights[f"proj.2.{name}"].split(PIECE) for name in ("weight", "bias")))
+    made = [F.linear(hidden, weight.to(hidden), bias.to(hidden)) for weight, bias in parts]
+    return _cut(torch.cat(made, -1), weights)
 
 
 def resampled_tokens(states: Tensor, weights: Weights) -> Tensor:

@@ -52,10 +52,14 @@ SDXL = Adapted(
     "dpmpp_2m",
     "IP-Adapter plus for SDXL, with CLIP ViT-H in Load CLIP Vision. Nobody has judged its pictures here.",
 )
-PLACED = (
+DRAWN = (
     "Box k is subject k's. Draw boxes anew in Create Bounding Boxes, which asks for *Nodes 2.0* in ComfyUI's "
-    "settings; its width and height are the picture's. The prompt names all subjects, from left to right as "
-    "the boxes lie; the adapter shows each box its own reference and no other."
+    "settings; its width and height are the picture's, so change them with it. ComfyUI 0.24.1 and older lack "
+    "that node."
+)
+PLACED = (
+    f"{DRAWN} The prompt names all subjects, from left to right as the boxes lie; the adapter shows each box "
+    "its own reference and no other."
 )
 TOGETHER = (
     "Both at once: MUSAR's dual LoRA with routing, which the boxes bound, and an image adapter in the same "
@@ -210,5 +214,5 @@ def _with_musar(subjects: list[tuple[str, str]], words: str) -> Graph:
     placed = _laid_out(g, FLUX, ["3", 0], wired, boxes)
     g.prompt["9"]["inputs"]["model"] = placed
     _shown(g, placed)
-    g.notes += [FLUX.note, TOGETHER]
+    g.notes += [FLUX.note, DRAWN, TOGETHER]
     return g

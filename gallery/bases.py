@@ -40,7 +40,8 @@ UNO = Base(
     25,
     704,
     "UNO's LoRA teaches FLUX.1-dev to read references. It was trained seeing everything, so `static` is "
-    "off; references lie on the `diagonal`, 320 pixels long (512 if there is one alone).",
+    "off; references lie on the `diagonal`, 320 pixels long (512 if there is one alone). With four or more "
+    "subjects try `five_subjects_uno`, where the LoRA lies elsewhere.",
     preset="UNO",
 )
 UNO_MANY = replace(

@@ -34,7 +34,10 @@ FILL = """async ([prompt, note, models, pack]) => {
     }
     if (['LoadImage', 'SaveImage'].includes(node.type)) node.size[1] = 314;
     if (node.type === 'MusarRouting') node.size[1] += 240;  // room for its map
-    if (node.type === 'CreateBoundingBoxes') node.size = [400, 520];
+    if (node.type === 'CreateBoundingBoxes') {
+      node.size = [400, 520];
+      Object.assign(node.properties, {cnr_id: 'comfy-core', ver: '0.30.0'});  // older hosts then say so
+    }
     if (node.type === 'MusarRoutingPreview') node.size = [340, 420];
     const theirs = LiteGraph.registered_node_types[node.type].nodeData.python_module;
     if (theirs === `custom_nodes.${pack.cnr_id}`) Object.assign(node.properties, pack);
@@ -110,14 +113,7 @@ def pack() -> dict[str, str]:
 
 
 def note(graph: Graph) -> str:
-    lines = [
-        *_your_own(graph),
-        *graph.notes,
-        " ".join(
-            ["ComfyUI lists the files that are missing, with their folders and addresses.", *_kept(graph)]
-        ),
-    ]
-    return "\n\n".join(lines)
+    return "\n\n".join([*_your_own(graph), *graph.notes, *_missing(graph)])
 
 
 def _your_own(graph: Graph) -> list[str]:
@@ -137,12 +133,14 @@ def _your_own(graph: Graph) -> list[str]:
     ]
 
 
-def _kept(graph: Graph) -> list[str]:
-    """What a download alone does not do."""
-    said = []
+def _missing(graph: Graph) -> list[str]:
+    """Of files: that they are listed, and what a download alone does not do."""
+    if not any(file.url for file in files_of(graph.prompt)):
+        return []  # it says itself where they come from
+    said = ["ComfyUI lists the files that are missing, with their folders and addresses."]
     for file in files_of(graph.prompt):
         if file.url and file.published != file.name:
             said.append(f"Save `{file.published}` as `{file.name}`.")
         if file.gated:
             said.append(f"The licence of {file.repository} has to be accepted there first.")
-    return said
+    return [" ".join(said)]

@@ -107,18 +107,19 @@ PACK = """([outside, face, name, about]) => {
     for (const [slot, inner] of slots) input.connect(slot, inner);
   }
   subgraph.name = node.title = name;
-  subgraph.extra = {...subgraph.extra, ...about};
   drop(graph._nodes.find(n => n.type === 'SaveImage'));
   node.pos = [0, 0];
   node.size = [420, node.computeSize()[1] + 120];
   const made = graph.serialize();
-  return JSON.stringify({...made, extra: {}}, null, 2);
+  const own = made.definitions.subgraphs.find(one => one.name === name);
+  Object.assign(own, {category: about.category, description: about.description});
+  return JSON.stringify({...made, extra: {BlueprintDescription: about.description}}, null, 2);
 }"""
 
 
 def write_subgraph(ready: Ready, page: Page) -> None:
     """The page shows its graph; afterwards the one node."""
-    about = {"BlueprintCategory": CATEGORY, "BlueprintDescription": ready.description}
+    about = {"category": CATEGORY, "description": ready.description}
     text = page.evaluate(PACK, [ready.outside, ready.face, ready.name, about]) + "\n"
     for k, found in enumerate(dict.fromkeys(UUID.findall(text))):  # the same file every time
         text = text.replace(found, str(uuid.uuid5(uuid.NAMESPACE_OID, f"{ready.name} {k}")))

@@ -25,7 +25,9 @@ ABOUT = (
     "Sprites is a small world of pixel art with a FLUX of its own, so this runs in seconds, on a CPU too. "
     "Press *Run* and watch MUSAR Routing decide whose each part is. Then exchange a reference (there are "
     "`sprites_ball.png`, `sprites_car.png` and `sprites_duck.png` too) and its words, also in the prompt. "
-    "It draws its few kinds of things as their references show them, and nothing else."
+    "It draws its few kinds of things as their references show them, and nothing else. It needs "
+    "`try_sprites.zip`, which has its models, its text encoder's node and its pictures: README, "
+    "*First picture*, says how to get it."
 )
 
 

@@ -31,14 +31,14 @@ class MusarSubject(io.ComfyNode):
                     default="",
                     multiline=True,
                     tooltip="The condition prompt: what the reference shows, such as 'a red toy "
-                    "robot'. Leave it empty for weights trained without one (UNO, Kontext).",
+                    "robot'. Leave it empty for weights trained without one (UNO, Kontext, FLUX.2).",
                 ),
                 io.String.Input(
                     "phrase",
                     default="",
                     tooltip="The words that name this subject in the main prompt, such as 'robot'. "
-                    "Several, with | between them, all call it where the prompt has them: "
-                    "'robot | it | the machine'. Empty = the condition prompt, word for word.",
+                    "Several, with a vertical bar between them, all call it where the prompt has them. "
+                    "Empty = the condition prompt, word for word.",
                 ),
                 io.Float.Input(
                     "strength",

@@ -5,9 +5,10 @@ import re
 
 import pytest
 
+from gallery import subgraph
 from gallery.files import EVERY, files_of, models
 from gallery.graphs import every_graph
-from gallery.layout import pack
+from gallery.layout import note, pack
 from gallery.page import ABOUT, PAGE, differences, page
 from gallery.tables import PAGES, language, with_tables
 from tools.comfy_server import ROOT
@@ -29,6 +30,21 @@ def test_tables_of_files_are_what_loaders_carry(name):
     text = (ROOT / name).read_text()
     assert "<!-- files: " in text
     assert with_tables(text, language(ROOT / name)) == text, f"{name} {STALE}"
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_notes_are_what_the_graphs_say(name):
+    drawn = json.loads((ROOT / "workflows" / f"{name}.json").read_text())["nodes"]
+    (words,) = (node["widgets_values"][0] for node in drawn if node["type"] == "MarkdownNote")
+    assert words == note(GRAPHS[name]), f"workflows/{name}.json {STALE}"
+
+
+@pytest.mark.parametrize("ready", subgraph.EVERY, ids=lambda ready: ready.name)
+def test_a_subgraph_says_what_it_is_where_the_frontend_looks(ready):
+    made = json.loads(ready.file.read_text())
+    own = made["definitions"]["subgraphs"][0]
+    assert made["extra"]["BlueprintDescription"] == own["description"] == ready.description
+    assert own["category"] == subgraph.CATEGORY
 
 
 def test_what_is_otherwise_is_told():

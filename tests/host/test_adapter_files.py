@@ -52,18 +52,20 @@ def test_the_order_of_layers_is_by_number_and_not_by_name(read):
 
 
 @pytest.mark.parametrize("nested", (True, False))
-def test_a_pickle_is_refused_with_the_command_that_converts_it(pack, tmp_path, nested):
+@pytest.mark.parametrize("zipped", (True, False))
+def test_a_pickle_is_refused_with_the_command_that_converts_it(pack, tmp_path, nested, zipped):
     module = pack("nodes.host.anyms.adapter_files")
     state = adapter_weights("SDXL IP-Adapter", [16, 32])
     whole = {"image_proj": {}, "ip_adapter": {}}
     for key, value in state.items():
         first, rest = key.split(".", 1)
         whole[first][rest] = value
-    torch.save(whole if nested else state, tmp_path / "ip-adapter.bin")
+    file = tmp_path / "ip-adapter.bin"
+    torch.save(whole if nested else state, file, _use_new_zipfile_serialization=zipped)
     with pytest.raises(ValueError, match="ip-adapter.bin is a pickle, which can run code") as refused:
         module.read_adapter(tmp_path / "ip-adapter.bin")
     command = str(refused.value).split("this command: ")[1]
-    assert command.startswith("python -c ")
+    assert command.startswith("python -c ") and ("mmap=True" in command) is zipped
     here = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
     subprocess.run(command, shell=True, cwd=tmp_path, check=True, env=os.environ | {"PATH": here})
     adapter = module.read_adapter(tmp_path / "ip-adapter.safetensors")
@@ -89,6 +91,10 @@ def without(state, *parts):
         (
             without(adapter_weights(KINDS[2], [8]), "layers.2.0.to_kv"),
             "it has no image_proj.layers.2.0.to_kv",
+        ),
+        (
+            adapter_weights(KINDS[2], [8]) | {"image_proj.proj_in.weight": torch.ones(8, 512)},
+            "is an InstantID or FaceID adapter, which reads what a recogniser of faces gives",
         ),
         (
             adapter_weights(KINDS[1], [8]) | {"ip_adapter.1.to_v_ip.weight": torch.ones(8, 5)},

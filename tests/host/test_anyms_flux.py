@@ -57,8 +57,11 @@ def pooled(states, state):
 
 
 def image_tokens(kind, state, encoder, subjects):
-    """Of each subject, and of an embedding of zeros."""
-    seen = [encoder.encode_image(white_square(s.image), crop=False) for s in subjects.values()]
+    """Of each subject, and of what stands for none: an embedding of zeros, or XLabs' black picture."""
+    images = [white_square(s.image) for s in subjects.values()]
+    if kind == XLABS:
+        images.append(torch.zeros(1, 224, 224, 3))
+    seen = [encoder.encode_image(image, crop=False) for image in images]
     if kind == INSTANTX:
         seen = [pooled(s["last_hidden_state"], head_weights()) for s in seen]
         first = "image_proj.proj.0."
@@ -67,7 +70,7 @@ def image_tokens(kind, state, encoder, subjects):
         seen = [s["image_embeds"] for s in seen]
         names, norm = ["ip_adapter_proj_model.proj."], "ip_adapter_proj_model.norm."
     out, width = [], SMALL[kind]["width"]
-    for x in [*seen, torch.zeros(1, SMALL[kind]["sees"])]:
+    for x in seen if kind == XLABS else [*seen, torch.zeros(1, SMALL[kind]["sees"])]:
         for n, name in enumerate(names):
             x = F.linear(F.gelu(x) if n else x, state[name + "weight"], state[name + "bias"])
         x = x.reshape(1, -1, width)
@@ -177,9 +180,9 @@ def test_a_step_is_asked_for_its_sigma_once(pack):
 
     beside = pack("nodes.host.anyms.beside").Beside(None, None, 1.0, (0.8, 0.2))
     steps = [Sigmas([sigma]) for sigma in (0.9, 0.8, 0.5, 0.1, 0.5)]
-    said = [[beside.acts({"sigmas": step}) for _ in range(3)] for step in steps]
+    said = [[beside.acts(0, {"sigmas": step}) for _ in range(3)] for step in steps]
     assert said == [[inside] * 3 for inside in (False, True, True, False, True)]
-    assert Sigmas.reads == len(steps) and beside.acts({})
+    assert Sigmas.reads == len(steps) and beside.acts(0, {})
 
 
 @pytest.mark.parametrize("kind", (INSTANTX, XLABS))
@@ -221,7 +224,7 @@ def test_the_positive_of_every_guider_has_the_subjects(lay, condition, call, sam
     told.clear()
     area = {"width": 1.0, "height": 0.5, "x": 0.0, "y": 0.0, "strength": 1.0}
     (part,) = call("ConditioningSetAreaPercentage", conditioning=positive, **area)
-    sample(model, part, negative, cfg=2.0)
+    sample(lay(INSTANTX, merge="joint"), part, negative, cfg=2.0)  # which has no boxes to measure on it
     assert set(told) == {(0, True), (1, False)}, "though the area stands on both sides under one id"
     told.clear()
     conds = {"cond1": positive, "cond2": condition("a house"), "negative": negative}

@@ -26,6 +26,11 @@ def test_english_is_what_the_nodes_say(english):
     assert not changed, f"Translate these lines in locales/, then run `make locales`: {', '.join(changed)}"
 
 
+def test_no_sign_of_it_means_something_to_the_frontend(english):
+    """vue-i18n takes | for the plural, and {…} and @: for its own; some frontends read tooltips so."""
+    assert not [line for line, words in flat(english).items() if re.search(r"[|{}]|@\w*:", words)]
+
+
 @pytest.mark.parametrize("language", sorted(f.name for f in LOCALES.iterdir() if f.name != "en"))
 def test_every_line_is_translated(english, language):
     ours, theirs = flat(english), flat(read_locale(language))

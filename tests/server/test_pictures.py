@@ -100,6 +100,19 @@ def test_the_owner_map_is_shown_step_by_step(server, small):
     assert all(Image.open(io.BytesIO(file)).width >= 400 for file in shown)
 
 
+def test_pictures_of_a_list_have_owners_of_their_own(server, small):
+    """One after another through one sampler; the preview runs behind all of them."""
+    prompt = small("routing_map_uno")
+    latents = next(i for i, n in prompt.items() if n["class_type"] == "EmptySD3LatentImage")
+    prompt[latents]["inputs"]["batch_size"] = 2
+    each = {"latents": [latents, 0], "batch_size": 1}
+    prompt["200"] = {"class_type": "RebatchLatents", "inputs": each}
+    prompt["9"]["inputs"]["latent_image"] = ["200", 0]
+    preview = next(i for i, n in prompt.items() if n["class_type"] == "MusarRoutingPreview")
+    first, second = server.run(prompt).outputs[preview]["musar"]
+    assert first["subjects"] == second["subjects"] and first["owned"] != second["owned"]
+
+
 def test_batch_with_a_zeroed_negative(server, edited):
     prompt = edited(("KSampler.cfg", 3.0), ("EmptySD3LatentImage.batch_size", 2))
     ((first, second),) = server.run(prompt).images.values()

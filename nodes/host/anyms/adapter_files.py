@@ -10,8 +10,9 @@ from pathlib import Path
 from torch import Tensor
 
 from ..lora_files import read_file
-from .kinds import Kind, kind_of
+from .kinds import KNOWN, SDXL_PLUS, Kind, kind_of
 
+FACE = 512  # numbers that a recogniser of faces gives
 HEAD = "vision_model.head."  # of SigLIP, which the host's vision encoder leaves out
 WITH_HEAD = "Choose in siglip the file that Load CLIP Vision reads (SigLIP so400m-384)."
 
@@ -50,13 +51,15 @@ class Adapter:
         return self.projection[self.kind.width_of].shape[1]
 
 
-def convert_command(name: str) -> str:
+def convert_command(path: Path) -> str:
     """For a shell: the tensors of a pickle, read without running what else it holds, as safetensors.
     It is shown in an error, and never run here."""
-    out = Path(name).stem + ".safetensors"
+    name, out = path.name, path.stem + ".safetensors"
+    with path.open("rb") as file:
+        mapped = ", mmap=True" if file.read(2) == b"PK" else ""  # else the memory holds it twice
     return (
         'python -c "import torch; from safetensors.torch import save_file; '
-        f"d = torch.load('{name}', map_location='cpu', weights_only=True); "
+        f"d = torch.load('{name}', map_location='cpu', weights_only=True{mapped}); "
         "flat = lambda d, at='': {k: v for n, x in d.items() for k, v in "
         "(flat(x, at + n + '.') if isinstance(x, dict) else {at + n: x.clone()}).items()}; "
         f"save_file(flat(d), '{out}')\""
@@ -67,7 +70,7 @@ def read_adapter(path: Path, siglip: Path | None = None) -> Adapter:
     """ValueError says what is wrong with a file."""
     name = path.name
     how = "Convert it in its folder, by the Python that runs ComfyUI, with this command: "
-    state = read_file(path, how + convert_command(name))
+    state = read_file(path, how + convert_command(path))
     kind = kind_of(state, name)
     projection = _under(state, kind.projection)
     layers = []
@@ -115,6 +118,11 @@ def _check(kind: Kind, projection: dict, layers: list[Layer], state: dict, name:
     for key in kind.needs:
         if key not in projection:
             raise ValueError(f"{name} is not whole: it has no {kind.projection}{key}. {again}")
+    if kind is SDXL_PLUS and projection[kind.width_of].shape[1] == FACE:
+        raise ValueError(
+            f"{name} is an InstantID or FaceID adapter, which reads what a recogniser of faces gives. Choose "
+            f"an adapter of a kind known here ({KNOWN})."
+        )
     width = len(projection[kind.needs[0]])
     for layer in layers:
         k, v = layer.k.weight, layer.v.weight

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from typing import Any
+
 import comfy.model_management
 import torch
 from comfy.ldm.modules.attention import optimized_attention
+from comfy.patcher_extension import WrapperExecutor
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ....anyms_attention import image_attention, rms_norm
 from .adapter_files import Adapter, Linear
-from .layout import Layout
+from .layout import EVERYWHERE, Layout
 from .sides import Sides
+
+log = logging.getLogger("musar")
 
 
 class KeysValues(nn.Module):
@@ -43,11 +50,30 @@ class Beside:
         self.held, self.layout, self.weight, self.sigmas = held, layout, weight, sigmas
         self.sides = Sides()
         self._rows: dict[tuple, list[Tensor]] = {}
+        self.whole: tuple[int, int] | None = None  # rows and columns of the run's latent
+        self.asked: set[int] = set()  # layers, in this run
         self._step: tuple[Tensor | None, bool] = (None, True)  # where there are no steps, it acts
 
+    def begin_run(self, executor: WrapperExecutor, noise: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """The OUTER_SAMPLE wrapper."""
+        self.asked, self.whole = set(), tuple(noise.shape[-2:])
+        try:
+            out = self.sides.begin_run(executor, noise, *args, **kwargs)
+        finally:
+            self.whole = None
+        if len(self.asked) < len(self.held.keys):
+            log.warning(
+                "MUSAR AnyMS Layout was asked in %d of %d layers: a node behind it took the others for "
+                "itself. Put that node before MUSAR AnyMS Layout.",
+                len(self.asked),
+                len(self.held.keys),
+            )
+        return out
+
     @torch.compiler.disable
-    def acts(self, options: dict) -> bool:
+    def acts(self, layer: int, options: dict) -> bool:
         """Is this step in the window? Every layer asks; to read it is to wait for the GPU: once a step."""
+        self.asked.add(layer)
         sigma, (last, inside) = options.get("sigmas"), self._step
         if sigma is not last:
             inside = sigma is None or self.sigmas[1] <= float(sigma[0]) <= self.sigmas[0]
@@ -66,8 +92,18 @@ class Beside:
             )
         rows = self._rows_on(target, picture, q.device)
         parts = self.sides.of(options)
-        each = [self._part(layer, part, rows, positive) for part, positive in zip(q.chunk(len(parts)), parts)]
-        return torch.cat(each)
+        each = zip(q.split(_sizes(len(q), parts, options)), parts)
+        return torch.cat([self._part(layer, part, rows, positive) for part, positive in each])
+
+    def require_whole(self, latent: tuple[int, int], options: dict) -> None:
+        """Boxes are measured on the whole picture."""
+        if self.whole in (None, latent) or self.layout.merge == EVERYWHERE or not any(self.sides.of(options)):
+            return
+        raise ValueError(
+            f"The model draws {latent[0]} × {latent[1]} of the latent's {self.whole[0]} × {self.whole[1]} "
+            "cells, and boxes are measured on the whole picture. Conditioning (Set Area), Set Mask with mask "
+            "bounds and Tiled Diffusion do not go with MUSAR AnyMS Layout: leave them out."
+        )
 
     def _part(self, layer: int, q: Tensor, rows: list[Tensor], positive: bool) -> Tensor:
         strengths = self.layout.strengths
@@ -89,3 +125,19 @@ class Beside:
         if at not in self._rows:
             self._rows[at] = [rows.to(device) for rows in self.layout.rows(target, picture)]
         return self._rows[at]
+
+
+def _sizes(count: int, sides: Sequence[bool], options: dict) -> list[int]:
+    """How many of a layer's rows each part of the batch has. Attention Couple and its like have the
+    positive's once for each of their prompts."""
+    drawn = options.get("activations_shape", (count,))[0]  # by the network
+    if drawn == count:
+        return [count // len(sides)] * len(sides)
+    each, positive = drawn // len(sides), sum(sides)
+    more = count - each * (len(sides) - positive)
+    if not positive or more % (each * positive):
+        raise ValueError(
+            f"Attention has {count} rows where the network draws {drawn}: another node repeats some of them. "
+            "Remove it, or MUSAR AnyMS Layout."
+        )
+    return [more // positive if side else each for side in sides]

@@ -73,7 +73,7 @@ class _Hooks:
     def in_block(self, attention: Tensor, options: dict) -> Tensor:
         """The attn1 output patch: attention [B,L,H·D], before its projection."""
         layer = self.first[options["block_type"]] + options["block_index"]
-        if not self.beside.acts(options) or layer >= len(self.beside.held.keys):
+        if layer >= len(self.beside.held.keys) or not self.beside.acts(layer, options):
             return attention
         text = options["img_slice"][0]
         image = self._image(layer, _query(options), text, options)
@@ -90,7 +90,7 @@ class _Hooks:
             slot = options.get(SLOT, {})  # there where another layout's comes after the same block
             args = {**args, "transformer_options": {**options, SLOT: slot}}
             out = before(args, extra) if before else extra["original_block"](args)
-            if not self.beside.acts(options):
+            if not self.beside.acts(block, options):
                 return out
             q = _query(slot)
             image = self._image(block, q, q.shape[2] - out["img"].shape[1], options)
@@ -104,6 +104,7 @@ class _Hooks:
     def _image(self, layer: int, q: Tensor, text: int, options: dict) -> Tensor:
         """Z_image [B,n,H·D] of the picture's rows, which follow the text's."""
         rows, columns = options[LATENT]
+        self.beside.require_whole((rows, columns), options)
         target = self.family.tokens_of(rows, columns)
         q = q[:, :, text : text + target[0] * target[1]]
         picture = (columns * self.family.cell, rows * self.family.cell)

@@ -27,6 +27,7 @@ class Kind:
     needs: tuple[str, ...]  # of the projection's keys; the first is as long as an image token is wide
     width_of: str  # the weight whose inputs are as wide as what the encoder gives
     encoder: str  # whose pictures it was trained to read
+    empty: str = "embedding"  # of zeros; or a picture all of the encoder's mean colour, or black
     normalised: bool = False  # keys and values at mean square 1 in each head
     blocks: str = "all"  # of FLUX: all, or double ones alone
     after_block: bool = False  # added to the block's outcome instead of to the attention's
@@ -65,6 +66,7 @@ SDXL_PLUS = Kind(
     needs=_RESAMPLER,
     width_of="proj_in.weight",
     encoder="CLIP ViT-H",
+    empty="mean",  # zeros to the network
 )
 INSTANTX = Kind(
     "InstantX FLUX IP-Adapter",
@@ -91,6 +93,7 @@ XLABS = Kind(
     needs=_LINEAR,
     width_of="proj.weight",
     encoder="CLIP ViT-L",
+    empty="black",
     blocks="double",
     after_block=True,
 )

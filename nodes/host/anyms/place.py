@@ -47,7 +47,7 @@ def place(
     key = f"{LAYOUTS}_{uuid.uuid4().hex}"  # the host takes clones with equal keys for the same model
     patched.set_additional_models(key, [managed(held, model, "MUSAR AnyMS Layout")])
     beside = Beside(held, layout, weight, sigmas)
-    patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, key, beside.sides.begin_run)
+    patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, key, beside.begin_run)
     if adapter.kind.base == SDXL:
         unet.patch(patched, beside)
     else:

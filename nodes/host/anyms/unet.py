@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from comfy.ldm.modules.attention import optimized_attention
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
@@ -56,13 +57,21 @@ class _Decoupled:
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor, options: dict) -> Tensor:
         text = (self.before or _plain)(q, k, v, options)
-        if not self.beside.acts(options):
+        if not self.beside.acts(self.layer, options):
             return text
         heads = q.unflatten(-1, (options["n_heads"], -1)).transpose(1, 2)  # B n (H D) -> B H n D
         target = tuple(options["activations_shape"][-2:])
         rows, columns = options["original_shape"][-2:]
+        self.beside.require_whole((rows, columns), options)
         image = self.beside.image(self.layer, heads, target, (columns * CELL, rows * CELL), options)
         return add_image(text, image.transpose(1, 2).flatten(2), self.beside.weight)
+
+    def add(self, *args: Any, **kwargs: Any) -> None:
+        """As IPAdapter and InstantID join their own, where a layer is replaced already."""
+        raise ValueError(
+            "This node adds to the attention of MUSAR AnyMS Layout, which lets no other in. Put it before "
+            "MUSAR AnyMS Layout."
+        )
 
 
 def _plain(q: Tensor, k: Tensor, v: Tensor, options: dict) -> Tensor:

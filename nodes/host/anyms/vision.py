@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from ....anyms_attention import pooled_by_probe
 from .adapter_files import Adapter
 
+LARGE = 1 << 28  # numbers
 OUTPUT = {"embeds": "image_embeds", "states": "penultimate_hidden_states", "siglip": "last_hidden_state"}
 
 
@@ -21,16 +22,16 @@ def image_tokens(adapter: Adapter, clip_vision: Any, images: list[Tensor]) -> li
     """
     seen = [_seen(adapter, clip_vision, _squared(image)) for image in images]
     seen.append(_nothing(adapter, clip_vision))
-    weights = _floats(adapter.projection)  # once: InstantX's are gigabytes
+    weights = _floats(adapter.projection)
     return [adapter.kind.tokens(each, weights).flatten(0, 1)[None] for each in seen]
 
 
 def _nothing(adapter: Adapter, clip_vision: Any) -> Tensor:
-    """An embedding of zeros, or where parts of a picture are read, what a picture of zeros gives."""
-    if adapter.kind.sees != "states":
+    """As its publisher does: an embedding of zeros, or what an empty picture gives."""
+    if adapter.kind.empty == "embedding":
         return torch.zeros(1, adapter.sees)
-    mean = torch.tensor(clip_vision.image_mean)  # becomes zeros
-    return _seen(adapter, clip_vision, mean.expand(1, 224, 224, 3))
+    colour = {"mean": clip_vision.image_mean, "black": (0.0, 0.0, 0.0)}[adapter.kind.empty]
+    return _seen(adapter, clip_vision, torch.tensor(colour).expand(1, 224, 224, 3))
 
 
 def _seen(adapter: Adapter, clip_vision: Any, image: Tensor) -> Tensor:
@@ -67,4 +68,5 @@ def _squared(image: Tensor) -> Tensor:
 
 
 def _floats(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {key: value.float() for key, value in weights.items()}
+    """But for what is gigabytes (InstantX's): that is made so piece by piece."""
+    return {key: value if value.numel() > LARGE else value.float() for key, value in weights.items()}
