@@ -138,7 +138,7 @@ class Drawer:
             values[column] = flight.server.upload(Path(file))
         self.journal.begin(flight.plan.number, flight.server.address, flight.attempt)
         flight.server.queue(self.graph.fill(values), flight.number(self.rules))
-        flight.queued, flight.lost, flight.since = True, 0, time.monotonic()
+        flight.queued, flight.ran, flight.lost, flight.since = True, False, 0, time.monotonic()
 
     def _landed(self, flying: deque[Flight], head: Flight, entry: dict) -> list[dict]:
         why = _error(entry)

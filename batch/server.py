@@ -21,6 +21,7 @@ from .table import Wrong
 UPLOADS = "batch"  # folder in the server's input folder
 SECONDS = 60.0  # for an answer
 AWAY = range(500, 600)  # what stands before a server says so while it is away, or the server itself
+BETWEEN = {*AWAY} - {500, 507}  # to an upload these are the server's own: it cannot store it
 PROXIES = (502, 503, 504)  # to a prompt 500 is an answer: whoever asks again gets it again
 
 
@@ -122,7 +123,7 @@ class Remote:
             )
             body = "".join(parts).encode() + data + f"\r\n--{edge}--\r\n".encode()
             try:
-                self._ask("/upload/image", body, f"multipart/form-data; boundary={edge}", PROXIES)
+                self._ask("/upload/image", body, f"multipart/form-data; boundary={edge}", BETWEEN)
             except urllib.error.HTTPError as error:
                 if error.code < 500:
                     raise

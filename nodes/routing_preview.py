@@ -67,8 +67,9 @@ class MusarRoutingPreview(io.ComfyNode):
         record = records.of_this_item()
         if record is None:
             raise ValueError(
-                "samples come from ComfyUI's cache, and what was decided while they were drawn is gone: no "
-                "sampler has used this model since. Change the seed to draw anew."
+                "No sampler has drawn with this model since its MUSAR Routing was made. Connect the model "
+                "and the samples of a sampler that routed; where they are, and the samples come from "
+                "ComfyUI's cache, change the seed to draw anew."
             )
         if not record.shown:
             raise ValueError(

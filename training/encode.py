@@ -63,10 +63,8 @@ def encode(config: dict, dry_run: bool = False) -> None:
         making.estimate(left)
     if not dry_run:
         state.wait_for_everyone()
-        size = min(SHARD, -(-len(left) // state.num_processes) or 1)
-        parts = [left[i : i + size].tolist() for i in range(0, len(left), size)]
-        own = parts[state.process_index :: state.num_processes]  # new rows often lie together
-        making.write(own, state.is_main_process)
+        own = left[state.process_index :: state.num_processes].tolist()  # new rows often lie together
+        making.write([own[i : i + SHARD] for i in range(0, len(own), SHARD)], state.is_main_process)
         state.wait_for_everyone()
         if state.is_main_process:
             print(*feeds[0].report(), f"Everything is in {store.folder}.", sep="\n")

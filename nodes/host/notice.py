@@ -135,8 +135,8 @@ def strange_by_hand(family: Family, told: Mapping[str, Any]) -> list[str]:
     seen = "" if several else " On Sprites this was worse than no routing."
     return [
         f"Set by hand to positions {here[0]} and static {on_off(here[1])}: {family.name} without MUSAR Dual "
-        f"LoRA wants another preset ({wanted}).{seen} Choose it here, and the settings '{FOLLOWS}' in MUSAR "
-        "Routing."
+        f"LoRA wants another preset ({wanted}), unless yours was trained so.{seen} Choose it here, and the "
+        f"settings '{FOLLOWS}' in MUSAR Routing."
     ]
 
 

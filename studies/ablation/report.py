@@ -52,11 +52,16 @@ def write_report(judged: Sequence[Variant]) -> None:
 
 
 def other_seeds(repeated: Sequence[Variant], scores: dict[str, Scores]) -> list[str]:
-    """Identity of each run, the first in front."""
-    cells = [name_of(*cell) for cell in CELLS]
+    """Identity of each run, the first in front: of as many of its seeds as the others were judged on."""
+    cells, seeds = [name_of(*cell) for cell in CELLS], SETTINGS["judge"]["again_seeds"]
+    scores = {
+        name: {cell: [p for p in pictures if p["seed"] < seeds] for cell, pictures in run.items()}
+        for name, run in scores.items()
+    }
     lines = [
         "The same training from other seeds: of the LoRA's first factors, of noise and times, and of the "
-        "data. Mean identity of each run, the first in front; the table above shows the first.",
+        "data. Mean identity of each run, the first in front, over the same prompts × "
+        f"{seeds} seed{'s' * (seeds > 1)} of noise.",
         "",
         f"| variant | {' | '.join(cells)} |",
         "|---|" + "---|" * len(cells),

@@ -61,6 +61,11 @@ def pack(ledger: Path, scores: Path, rules: Sequence[str], folder: Path) -> tupl
     rows = [r for r in parquet.read_table(ledger).to_pylist() if r["status"] == "drawn"]
     drawn = [(row, Path(file).resolve()) for row in rows for file in row["files"]]
     judged = [one for one in drawn if one[1] in figures]  # not the maps or masks beside a picture
+    if lost := [r["files"] for r in rows if not any(Path(file).resolve() in figures for file in r["files"])]:
+        raise ValueError(
+            f"{scores} has no figures for {len(lost)} rows of {ledger}, such as that of {lost[0]}: judge "
+            "this ledger again, from the same folder."
+        )
     kept = [one for one in judged if all(test(figures[one[1]]) for test in tests)]
     folder.mkdir(parents=True, exist_ok=True)
     if old := sorted(folder.glob("*.parquet")):

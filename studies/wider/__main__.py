@@ -34,7 +34,8 @@ HERE = Path(__file__).parent
 RESULTS, RUNS = HERE / "results", ROOT / ".run" / "wider"
 SETTINGS = yaml.safe_load((HERE / "wider.yaml").read_text())
 JUDGE = SETTINGS["judge"]
-BASE, WORDS = RUNS / "sprites_flux.safetensors", ROOT / "demo" / "models" / "sprites_text.safetensors"
+BASE = RUNS / f"sprites_flux_{SETTINGS['base']['steps']}.safetensors"
+WORDS = ROOT / "demo" / "models" / "sprites_text.safetensors"
 ALONE = RESULTS / "base.json"
 
 

@@ -137,7 +137,7 @@ def test_a_lora_loader_behind_routing_shares_its_record(flux, condition, route, 
     "situation, sentence",
     [
         ("unrouted", "model did not go through MUSAR Routing"),
-        ("never run", "samples come from ComfyUI's cache, and what was decided"),
+        ("never run", "No sampler has drawn with this model since its MUSAR Routing was made. Connect"),
         ("no subjects", "The latest run of model routed nothing"),
         ("dynamic off", "The latest run of model routed nothing"),
         ("other samples", "samples are 2 of 6 × 5 tokens and the latest run of model made 1 of 6 × 5"),

@@ -71,6 +71,9 @@ def test_a_filter_is_a_rule(tmp_path):
     assert pack(*files, ["DINO>=0.7"], tmp_path / "one") == (1, 1)
     assert pack(*files, ["DINO>=0.71"], tmp_path / "none") == (0, 1)
     assert pack(*files, ["leak<=1"], tmp_path / "no_figure") == (0, 1)
+    with pytest.raises(ValueError, match="no figures for 1 rows of .*x.png.*: judge this ledger again"):
+        (tmp_path / "other.jsonl").write_text(json.dumps({"file": "/elsewhere/x.png", "DINO": 1.0}))
+        pack(files[0], tmp_path / "other.jsonl", [], tmp_path / "three")
     with pytest.raises(ValueError, match="There are shards in .*one already"):
         pack(*files, ["DINO>=0.7"], tmp_path / "one")
     for rule, says in (("DINO>0.7", "is no rule"), ("CLIP-I>=0.7", "have no CLIP-I, but file, DINO, leak")):

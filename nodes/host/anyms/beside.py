@@ -54,14 +54,23 @@ class Beside:
         self.asked: set[int] = set()  # layers, in this run
         self._step: tuple[Tensor | None, bool] = (None, True)  # where there are no steps, it acts
 
-    def begin_run(self, executor: WrapperExecutor, noise: Tensor, *args: Any, **kwargs: Any) -> Any:
+    def begin_run(
+        self,
+        executor: WrapperExecutor,
+        noise: Tensor,
+        latent: Tensor,
+        sampler: Any,
+        sigmas: Tensor,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
         """The OUTER_SAMPLE wrapper."""
         self.asked, self.whole = set(), tuple(noise.shape[-2:])
         try:
-            out = self.sides.begin_run(executor, noise, *args, **kwargs)
+            out = self.sides.begin_run(executor, noise, latent, sampler, sigmas, *args, **kwargs)
         finally:
             self.whole = None
-        if len(self.asked) < len(self.held.keys):
+        if len(sigmas) > 1 and len(self.asked) < len(self.held.keys):
             log.warning(
                 "MUSAR AnyMS Layout was asked in %d of %d layers: a node behind it took the others for "
                 "itself. Put that node before MUSAR AnyMS Layout.",
