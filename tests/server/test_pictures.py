@@ -110,7 +110,7 @@ def test_pictures_of_a_list_have_owners_of_their_own(server, small):
     prompt["9"]["inputs"]["latent_image"] = ["200", 0]
     preview = next(i for i, n in prompt.items() if n["class_type"] == "MusarRoutingPreview")
     first, second = server.run(prompt).outputs[preview]["musar"]
-    assert first["subjects"] == second["subjects"] and first["owned"] != second["owned"]
+    assert first["subjects"] == second["subjects"] and first["leak"] and first["leak"] != second["leak"]
 
 
 def test_batch_with_a_zeroed_negative(server, edited):
