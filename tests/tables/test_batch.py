@@ -1,27 +1,21 @@
 """A table in, a table out, on somebody else's server."""
 
 import json
-import os
 import signal
 import time
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from uuid import UUID
 
 import numpy as np
 import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from batch.draw import Drawer, Plan, Rules
 from batch.graph import bind, read_graph
 from batch.journal import Journal
 from batch.ledger import write_ledger
-from batch.own import OneOf, stop_servers
-from batch.server import Gone, Remote
+from batch.own import OneOf
 from batch.table import Wrong, columns_of, open_table
-from tools.comfy_server import ROOT, Refused
+from tools.comfy_server import ROOT
 from tools.stand_ins import with_small_models
 
 from .conftest import finished, ledger, plain, start
@@ -143,118 +137,6 @@ SENTENCES = (
     "'Reference: robot/image' is a file that is no picture: row 12 ('torn.png').",
     "'MUSAR Routing/static' is neither true nor false: row 15 ('perhaps').",
 )
-
-
-class Broken(BaseHTTPRequestHandler):
-    """A server that has one answer."""
-
-    code = 500
-
-    def do_POST(self):
-        self.send_response(self.code)
-        self.end_headers()
-        self.wfile.write(b"Internal Server Error: node 7 is upset")
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.mark.parametrize(("code", "raised", "words"), ((500, Refused, "node 7"), (503, Gone, "503")))
-def test_an_error_of_the_server_is_an_answer_and_of_a_proxy_is_none(code, raised, words):
-    handler = type("Handler", (Broken,), {"code": code})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
-        Thread(target=http.serve_forever, daemon=True).start()
-        with pytest.raises(raised, match=words):
-            Remote(f"127.0.0.1:{http.server_port}").queue({}, "a")
-        http.shutdown()
-
-
-def answering(handler):
-    """The address of a server whose answers are this handler's."""
-    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    Thread(target=http.serve_forever, daemon=True).start()
-    return f"127.0.0.1:{http.server_port}"
-
-
-class Up(Broken):
-    """It is there, and takes nothing."""
-
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-
-@pytest.fixture
-def row(tmp_path):
-    """A row with a picture, and who draws it on a server."""
-    Image.new("RGB", (16, 16), "red").save(tmp_path / "a.png")
-    graph = bind({"1": {"class_type": "LoadImage", "inputs": {"image": ""}}}, ["1/image"], {})
-    plan = Plan(1, {"1/image": "a.png"}, {"1/image": str(tmp_path / "a.png")})
-
-    def drawer(server, **rules):
-        journal = Journal(tmp_path / "journal")
-        return Drawer(graph, server, journal, Rules(str(UUID(int=1)), str(tmp_path), **rules))
-
-    return plan, drawer
-
-
-def test_a_server_that_can_store_no_picture_ends_the_run(row):
-    plan, drawer = row
-    with pytest.raises(Wrong, match="could not store the picture .*a.png .*500.* Make room"):
-        list(drawer(Remote(answering(Up))).draw([plan]))
-
-
-def test_a_server_that_goes_whenever_it_is_asked_ends_the_run(row, monkeypatch):
-    plan, drawer = row
-    monkeypatch.setattr("batch.draw.LOST", 2)
-    away = type("Away", (Up,), {"code": 502})
-    with pytest.raises(Wrong, match="Row 1 could not be queued, 2 times. The server .* says: HTTP Error 502"):
-        list(drawer(Remote(answering(away))).draw([plan]))
-
-
-def test_a_row_that_waited_behind_others_is_not_hung_at_once(row):
-    plan, drawer = row
-
-    class Shared(Remote):
-        asked, dropped = 0, []
-
-        def upload(self, file):
-            return file.name
-
-        def queue(self, prompt, number):
-            self.number = number
-
-        def history(self, number):
-            return None
-
-        def waiting(self):
-            self.asked += 1
-            return {self.number: self.asked > 1}  # then it runs, and never ends
-
-        def drop(self, number):
-            self.dropped.append(self.asked)
-
-    server = Shared("")
-    drawing = drawer(server, patience=0.2, tries=1)
-    (line,) = drawing.draw([plan])
-    assert line["status"] == "failed" and "not done in 0 seconds" in line["error"]
-    assert server.dropped == [3], "behind others, then running, and only then hung"
-
-
-def test_no_proxy_lies_between_here_and_here(server, monkeypatch):
-    for name in ("http_proxy", "HTTP_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    monkeypatch.delenv("no_proxy", raising=False)
-    assert b"argv" in Remote(server.address).get("/system_stats") and server.json("/queue")
-
-
-def test_servers_of_a_killed_run_are_stopped_by_any_run(tmp_path):
-    place = tmp_path / f"{os.uname().nodename}-all-0"
-    place.mkdir()
-    (place / "server.json").write_text(json.dumps({"pid": 2**22 + 1, "address": "127.0.0.1:9"}))
-    stop_servers(tmp_path)
-    assert not (place / "server.json").exists()
 
 
 def test_pictures_in_folders_of_the_servers_input(server, written, tmp_path):

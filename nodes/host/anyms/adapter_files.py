@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,8 +56,7 @@ def convert_command(path: Path) -> str:
     """For a shell: the tensors of a pickle, read without running what else it holds, as safetensors.
     It is shown in an error, and never run here."""
     name, out = path.name, path.stem + ".safetensors"
-    with path.open("rb") as file:
-        mapped = ", mmap=True" if file.read(2) == b"PK" else ""  # else the memory holds it twice
+    mapped = ", mmap=True" if zipfile.is_zipfile(path) else ""  # else the memory holds it twice
     return (
         'python -c "import torch; from safetensors.torch import save_file; '
         f"d = torch.load('{name}', map_location='cpu', weights_only=True{mapped}); "
