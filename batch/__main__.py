@@ -13,12 +13,12 @@ import sys
 from pathlib import Path
 
 from tools.comfy_server import host_from_environment
+from tools.table import Wrong
 
 from .check import Check
 from .own import own_in
 from .run import Run, open_run
 from .server import Gone, Remote
-from .table import Wrong
 
 
 def main() -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from tools.table import Row, Wrong
+
 from .graph import Graph, Target, title_of
 from .inputs import Spec, Unfit, spec_of
-from .table import Row, Wrong
 
 WEIGHT = re.compile(r"(?<!\\)(?:\(|(?::[\d.]+)?\))")
 Fault = tuple[str, str]  # the mistake, what was found
@@ -65,11 +66,14 @@ class Check:
         values, faults = dict(row.values), []
         for column, specs in self.specs.items():
             try:
-                for spec in specs:
-                    values[column] = self._read(spec, row.values.get(column))
+                first, *others = (self._read(spec, row.values.get(column)) for spec in specs)
             except Unfit as unfit:
                 found = row.values.get(column)
                 faults.append((f"{column!r} {unfit}", "" if found in (None, "") else repr(found)))
+                continue
+            values[column] = first
+            told = zip(self.graph.targets[column][1:], others)
+            values |= {t.key(column): v for t, v in told if type(v) is not type(first) or v != first}
         if self.asked and not faults:
             faults += self._phrases(values)
         return values, faults
@@ -91,7 +95,10 @@ class Check:
     def _local(self, value: str) -> tuple[Path | None, str]:
         """The file on this machine, and why it cannot be used."""
         path = self.folder / value
-        if not value or not path.is_file():
+        try:
+            if not value or not path.is_file():
+                return None, ""
+        except OSError:  # too long for a name: a prompt in the wrong column
             return None, ""
         try:
             with Image.open(path) as image:
@@ -108,7 +115,7 @@ class Check:
     def _phrases(self, values: Mapping[str, object]) -> Iterator[Fault]:
         from musar_attention.phrases import PhraseNotFound, find_phrases  # torch takes seconds
 
-        filled = {(t.node, t.input): values[c] for c, ts in self.graph.targets.items() for t in ts}
+        filled = {(t.node, t.input): t.value(values, c) for c, ts in self.graph.targets.items() for t in ts}
 
         def said(node: str, name: str) -> object:
             return filled.get((node, name), self.graph.prompt[node]["inputs"].get(name, ""))

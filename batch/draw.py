@@ -15,12 +15,12 @@ from pathlib import Path
 import fsspec
 
 from tools.comfy_server import Refused
+from tools.table import Wrong
 
 from .check import Check
 from .graph import Graph, said_by, title_of
 from .journal import Journal
 from .server import Gone, Remote
-from .table import Wrong
 
 PAUSES = (1, 5)  # seconds between two tries to write a picture
 LOST = 5  # times that a server may be gone just as it is given a row
@@ -113,7 +113,7 @@ class Drawer:
             if not flight.queued:
                 try:
                     self._queue(flight)
-                except (Refused, OSError) as error:  # a picture may have gone since it was checked
+                except Refused as error:
                     flying.remove(flight)
                     return [self._failed(flight, str(error))]
         head = flying[0]
@@ -135,7 +135,10 @@ class Drawer:
     def _queue(self, flight: Flight) -> None:
         values = dict(flight.plan.values)
         for column, file in flight.plan.files.items():
-            values[column] = flight.server.upload(Path(file))
+            try:
+                values[column] = flight.server.upload(Path(file))
+            except OSError as error:  # it may have gone since it was checked
+                raise Refused(str(error)) from None
         self.journal.begin(flight.plan.number, flight.server.address, flight.attempt)
         flight.server.queue(self.graph.fill(values), flight.number(self.rules))
         flight.queued, flight.ran, flight.lost, flight.since = True, False, 0, time.monotonic()

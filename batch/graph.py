@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .table import Wrong
+from tools.table import Wrong
 
 SEEDS, TEXTS = ("seed", "noise_seed"), ("prompt", "text")
 
@@ -20,6 +20,14 @@ class Target:
 
     node: str
     input: str
+
+    def value(self, values: Mapping[str, object], column: str) -> object:
+        """One column may be a seed here and a text there."""
+        return values.get(self.key(column), values[column])
+
+    def key(self, column: str) -> str:
+        """Of what it takes, where the column's first input takes something else."""
+        return f"{column} as {self.node}/{self.input}"
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Graph:
         prompt = copy.deepcopy(dict(self.prompt))
         for column, targets in self.targets.items():
             for target in targets:
-                prompt[target.node]["inputs"][target.input] = values[column]
+                prompt[target.node]["inputs"][target.input] = target.value(values, column)
         return prompt
 
     def kind(self, target: Target) -> str:

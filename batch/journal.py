@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.table import Wrong
+
 
 @dataclass(frozen=True)
 class Begun:
@@ -40,10 +42,15 @@ class Journal:
         self._write(line)
 
     def _write(self, line: dict) -> None:
-        if self.file is None:
-            self.file = self.own.open("ab", buffering=0)
-        self.file.write(json.dumps(line, default=str).encode() + b"\n")
-        os.fsync(self.file.fileno())
+        try:
+            if self.file is None:
+                self.file = self.own.open("ab", buffering=0)
+            self.file.write(json.dumps(line, default=str).encode() + b"\n")
+            os.fsync(self.file.fileno())
+        except OSError as error:
+            raise Wrong(
+                f"{self.own} could not be written ({error}). Make room; the same command goes on from there."
+            ) from None
 
     def catch_up(self) -> None:
         """Read what has been written since."""

@@ -21,6 +21,7 @@ import ray
 from pyarrow import parquet
 
 from tools.comfy_server import ROOT
+from tools.table import Wrong
 
 from .check import Check
 from .draw import Drawer, Plan, Rules
@@ -28,7 +29,6 @@ from .graph import Graph
 from .journal import Journal
 from .own import ALL, one_of, own_in, stop_servers
 from .run import Run
-from .table import Wrong
 
 ROWS = 8  # in a batch: what an actor that dies leaves to another, less what its journal has
 SCHEMA = pa.schema([("row", pa.int64()), ("values", pa.string()), ("files", pa.string())])

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TextIO
 
 from tools.comfy_server import ComfyServer
+from tools.table import Wrong
 
 from .server import Gone, Remote
-from .table import Wrong
 
 NOTE = "server.json"  # its process and address
 ALL = "all"  # GPUs

@@ -14,6 +14,8 @@ from typing import TextIO
 import fsspec
 from tqdm import tqdm
 
+from tools.table import Wrong, columns_of, open_table
+
 from .check import Check, Faults
 from .draw import Drawer, Plan, Rules, plan_of
 from .graph import Graph, bind, read_graph, read_map
@@ -21,7 +23,6 @@ from .journal import Journal
 from .ledger import write_ledger
 from .own import wait_for_workers
 from .server import Remote
-from .table import Wrong, columns_of, open_table
 
 
 @dataclass

@@ -15,8 +15,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from tools.comfy_server import Refused, opened, refusal
-
-from .table import Wrong
+from tools.table import Wrong
 
 UPLOADS = "batch"  # folder in the server's input folder
 SECONDS = 60.0  # for an answer

@@ -15,16 +15,18 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from tools.table import Wrong
+
 from .dreambench import read_dreambench
 from .protocol import PARTS, SEEDS, rows_of
-from .samples import Sample, Unusable, read_samples
+from .samples import Sample, read_samples
 
 
 def main() -> None:
     args = _arguments()
     try:
         plan(args) if args.what == "plan" else score(args)
-    except Unusable as error:
+    except Wrong as error:
         sys.exit(f"evaluation: {error}")
 
 
@@ -46,7 +48,7 @@ def score(args: argparse.Namespace) -> None:
     samples = read_samples(args.table, args.all_views, args.masks, args.saved_by)
     judges = list(_judges(args))
     if not judges:
-        raise Unusable("Nothing to judge by: give --dino FOLDER, --clip FOLDER or --sprites.")
+        raise Wrong("Nothing to judge by: give --dino FOLDER, --clip FOLDER or --sprites.")
     names = [name for judge in judges for name in judge.names]
     figures = list(tqdm(judge_all(samples, judges), "judging", len(samples), unit="picture"))
     scored = list(zip(samples, figures))

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from .samples import IMAGES, Unusable
+from tools.table import Wrong
+
+from .samples import IMAGES
 
 WORDS = "prompts_and_classes.txt"
 FILLED = re.compile(r"""^\s*(['"])(.*?)\1\s*\.format\(\s*unique_token\s*,\s*class_token\s*\)""")
@@ -29,7 +31,7 @@ class DreamBench:
 def read_dreambench(folder: Path) -> DreamBench:
     file = next((f for f in (folder / WORDS, folder / "dataset" / WORDS) if f.is_file()), None)
     if file is None:
-        raise Unusable(f"{folder} holds no {WORDS}. Give DreamBench's folder as it was downloaded.")
+        raise Wrong(f"{folder} holds no {WORDS}. Give DreamBench's folder as it was downloaded.")
     kinds, prompts, live = {}, {False: [], True: []}, False
     for line in file.read_text().splitlines():
         if "Prompts" in line:
@@ -44,7 +46,7 @@ def read_dreambench(folder: Path) -> DreamBench:
         Subject(name, kind, kind in LIVE, _pictures(file.parent / name)) for name, kind in kinds.items()
     ]
     if not subjects or not all(prompts.values()):
-        raise Unusable(f"{file} does not list subjects and both kinds of prompts, as DreamBench's does.")
+        raise Wrong(f"{file} does not list subjects and both kinds of prompts, as DreamBench's does.")
     return DreamBench(tuple(subjects), {live: tuple(said) for live, said in prompts.items()})
 
 
@@ -54,5 +56,5 @@ LIVE = ("cat", "dog")  # the classes of its live subjects
 def _pictures(folder: Path) -> tuple[Path, ...]:
     found = tuple(sorted(f for f in folder.glob("*") if f.suffix.lower() in IMAGES))
     if not found:
-        raise Unusable(f"{folder} holds no picture. Download DreamBench again.")
+        raise Wrong(f"{folder} holds no picture. Download DreamBench again.")
     return found

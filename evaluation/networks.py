@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
 
-from .samples import Unusable
+from tools.table import Wrong
 
 DINO = ("vit", "dinov2", "dinov2_with_registers", "dinov3_vit")
 CLIP = ("clip",)
@@ -19,21 +19,19 @@ CLIP = ("clip",)
 class Network:
     def __init__(self, folder: Path, kinds: Sequence[str], device: str) -> None:
         if not (folder / "config.json").is_file():
-            raise Unusable(f"{folder} holds no config.json: give a model's folder in transformers' format.")
+            raise Wrong(f"{folder} holds no config.json: give a model's folder in transformers' format.")
         kind = AutoConfig.from_pretrained(folder, local_files_only=True).model_type
         if kind not in kinds:
-            raise Unusable(f"{folder} holds a model of kind {kind!r}; it should be {' or '.join(kinds)}.")
+            raise Wrong(f"{folder} holds a model of kind {kind!r}; it should be {' or '.join(kinds)}.")
         if not list(folder.glob("*.safetensors")):
-            raise Unusable(f"{folder} holds no .safetensors: convert its weights, pickles are not read.")
+            raise Wrong(f"{folder} holds no .safetensors: convert its weights, pickles are not read.")
         self.device, self.name = device, f"{folder.name} ({kind})"
         given = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True}
         given |= {"add_pooling_layer": False} if kind == "vit" else {}  # published ViTs come without one
         model, found = AutoModel.from_pretrained(folder, **given)
         if found["missing_keys"]:
             lost = ", ".join(sorted(found["missing_keys"])[:3])
-            raise Unusable(
-                f"The weights in {folder} lack {lost} …: they are not of this model. Get them anew."
-            )
+            raise Wrong(f"The weights in {folder} lack {lost} …: they are not of this model. Get them anew.")
         self.model = model.to(device).eval()
         self.processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
 

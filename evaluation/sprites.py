@@ -11,8 +11,9 @@ from sprites.judge import Request, judge, read_cells
 from sprites.judge.read import find_subjects
 from sprites.world.identity import Identity, all_identities, sprite
 from sprites.world.places import PLACES
+from tools.table import Wrong
 
-from .samples import Sample, Unusable, pixels
+from .samples import Sample, pixels
 
 
 class SpritesJudge:
@@ -41,10 +42,10 @@ def read_look(file: str) -> tuple[str, Identity]:
     """Kind and looks of the one subject of a reference."""
     found = find_subjects(read_cells(pixels(file)))
     if len(found) != 1:
-        raise Unusable(f"{file} shows {len(found)} subjects of Sprites; a reference shows one.")
+        raise Wrong(f"{file} shows {len(found)} subjects of Sprites; a reference shows one.")
     (only,) = found
     body = only.cells >= 0
     fits = [i for i in all_identities() if (sprite(only.kind, i)[body] == only.cells[body]).all()]
     if not fits:
-        raise Unusable(f"{file} shows a {only.kind} that is in no looks of Sprites.")
+        raise Wrong(f"{file} shows a {only.kind} that is in no looks of Sprites.")
     return only.kind, fits[0]

@@ -194,7 +194,7 @@ def _sampled(
         latent_image=latent,
         seed=seed,
         steps=base.steps,
-        cfg=1.0,
+        cfg=base.cfg,
         sampler_name="euler",
         scheduler="simple",
         denoise=denoise,

@@ -25,7 +25,10 @@ _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf"
     "\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
-_WORD = re.compile(rf"[{_UNSPACED}]|(?:[^\W_{_UNSPACED}]|{UNKNOWN})+|[^\w\s]|_")
+_SIGNS = ("Mn", "Mc")  # categories: vowel signs and accents, which are no letters and part of a word
+_MARKS = "".join(c for c in map(chr, range(0x300, 0x2000)) if unicodedata.category(c) in _SIGNS)
+_MARKS = re.sub(f"[{_UNSPACED}]", "", _MARKS)
+_WORD = re.compile(rf"[{_UNSPACED}]|(?:[^\W_{_UNSPACED}]|[{_MARKS}]|{UNKNOWN})+|[^\w\s]|_")
 
 Piece = str | bytes
 
@@ -161,9 +164,10 @@ def _wanted(phrase: str) -> list[str]:
 
 
 def _says_something(char: str) -> bool:
-    """Letters and digits do, and emoji."""
-    emoji = char >= _EMOJI and char != UNKNOWN and unicodedata.category(char) == "So"
-    return char.isalnum() or emoji
+    """Letters and digits do, vowel signs (หมู is no หมี), and emoji."""
+    kind = unicodedata.category(char)
+    emoji = char >= _EMOJI and char != UNKNOWN and kind == "So"
+    return char.isalnum() or emoji or (char < _EMOJI and kind in _SIGNS)
 
 
 def _spans(words: list[_Word], wanted: list[str]) -> list[tuple[int, ...]]:

@@ -2,7 +2,9 @@
 
 diagonal   one after the other down the diagonal, starting where the target ends (UNO)
 column     one after the other to the left of the target, at the target's rows (OminiControl)
-index      each on a plane of its own, counted by the first id (FLUX.1 Kontext; FLUX.2, in steps of ten)
+index      each on a plane of its own, counted by the first id (FLUX.2, in steps of ten)
+offset     all on the plane next to the target's, each beside or below those before it, so that they grow
+           into a square (FLUX.1 Kontext, as the host places several pictures)
 
 With `places` there are only so many places, and references take them in turn: those beyond what a model
 was trained with then lie where it has learned to look. Routed apart, they do not meet there.
@@ -12,9 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
-POSITIONS = ("diagonal", "column", "index")
+POSITIONS = ("diagonal", "column", "index", "offset")
 
 
 def reference_ids(
@@ -35,6 +38,10 @@ def reference_ids(
     corner = target[:, :1].clone()  # of the next place: top left; of a column's, top right
     if positions == "diagonal":
         corner[..., 1:3] = target[..., 1:3].amax(1, keepdim=True) + 1
+    origin = target[:, :1]
+    if positions == "offset":
+        corner[..., :1] += 1
+    covered = torch.zeros_like(corner)  # rows and columns that offset has filled
     corners, placed = [], []
     for k, ids in enumerate(references):
         grid = ids - ids[:, :1]
@@ -42,6 +49,12 @@ def reference_ids(
         if not places or k < places:
             if positions == "index":
                 corner[..., :1] += planes
+            elif positions == "offset":
+                beside = (size + covered)[..., 1:2] > (size + covered)[..., 2:3]
+                corner[..., 1:2] = origin[..., 1:2] + covered[..., 1:2].masked_fill(beside, 0)
+                corner[..., 2:3] = origin[..., 2:3] + covered[..., 2:3].masked_fill(~beside, 0)
+                ends = corner[..., 1:3] - origin[..., 1:3] + size[..., 1:3]
+                covered[..., 1:3] = covered[..., 1:3].maximum(ends)
             corners.append(corner.clone())
             if positions == "diagonal":
                 corner[..., 1:3] += size[..., 1:3]

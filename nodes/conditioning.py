@@ -179,7 +179,9 @@ class MusarConditioning(io.ComfyNode):
         if not wired:
             return io.NodeOutput(conditioning, negative)
         chosen = None if preset == BY_HAND else family.preset(preset)
-        placement = Placement(chosen.positions if chosen else positions, places, chosen)
+        placement = Placement(positions, places, None)
+        if chosen:
+            placement = Placement(chosen.positions, chosen.places or places, chosen)
         planned = plan_subjects(
             conditioning, clip, vae, prompt, family, stream, wired, placed, reference_size, placement
         )

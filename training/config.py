@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from musar_attention import OWNERS_BY, RULES
+from musar_attention import OWNERS_BY, POSITIONS, RULES
 
 from .network.quantised import KINDS
 
@@ -88,7 +88,7 @@ FORM: dict[str, Any] = {
         "ranks": RANKS,
     },
     "wiring": {
-        "positions": _one_of("diagonal", "column", "index"),
+        "positions": _one_of(*POSITIONS),
         "places": _whole(0, optional=True),
         "guidance": _real(0),
         "dense": YES,

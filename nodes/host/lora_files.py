@@ -84,7 +84,8 @@ def read_file(path: Path, convert: str = "Convert it to safetensors.") -> dict[s
             version = (file.metadata() or {}).get(FORMAT, VERSION)
             state = {key: file.get_tensor(key) for key in file.keys()}
     except SafetensorError as error:
-        start = path.read_bytes()[:2]
+        with path.open("rb") as file:
+            start = file.read(2)
         if start == b"PK" or start[:1] == b"\x80":
             raise ValueError(f"{name} is a pickle, which can run code when it is read. {convert}") from None
         raise ValueError(
@@ -126,7 +127,7 @@ def parse(state: dict[str, Tensor], model: BaseModel, family: Family, name: str)
     known = {key for patch in patches.values() for key in getattr(patch, "loaded_keys", ())}
     targets, left_out = [], Counter()
     for key, patch in patches.items():
-        weight, part = key if isinstance(key, tuple) else (key, None)
+        weight, part, *_ = key if isinstance(key, tuple) else (key, None)  # norm_out has a function behind
         module = weight.removesuffix(".weight")
         stream = family.stream_of(module)
         if stream is None or isinstance(patch, tuple):
@@ -164,8 +165,8 @@ def _target(
 ) -> Target:
     if patch.name != "lora":
         raise ValueError(f"{name} is of kind {patch.name}; {PLAIN}")
-    up, down, alpha, mid, dora, reshape = patch.weights
-    if mid is not None or dora is not None or reshape is not None:
+    up, down, alpha, *more = patch.weights  # mid, DoRA's scale, reshape
+    if any(m is not None for m in more):
         raise ValueError(f"{name} is a LoCon, DoRA or control LoRA ({module}); {PLAIN}")
     if min(up.ndim, down.ndim) < 2 or not (up.is_floating_point() and down.is_floating_point()):
         raise ValueError(

@@ -201,9 +201,9 @@ def _queued() -> tuple[Mapping[str, Mapping] | None, str]:
     """The graph that the server runs now, and the node in it."""
     context, server = get_executing_context(), getattr(PromptServer, "instance", None)
     if context is not None and server is not None:
-        for item in server.prompt_queue.get_current_queue_volatile()[0]:
-            if item[1] == context.prompt_id and context.node_id in item[2]:
-                return item[2], context.node_id
+        for _, number, graph, *_ in server.prompt_queue.get_current_queue_volatile()[0]:
+            if number == context.prompt_id and context.node_id in graph:
+                return graph, context.node_id
     return None, ""
 
 

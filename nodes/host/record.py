@@ -80,13 +80,19 @@ class Records:
         self.by_item: dict[int | None, RunRecord] = {}
         self.run: tuple[str, str] | None = None  # prompt and node
 
-    def begin(self) -> None:
+    def begin(self) -> tuple:
+        """What there was before."""
+        before = self.run, dict(self.by_item), self.now
         here = get_executing_context()
         run = (here.prompt_id, here.node_id) if here else None
         if run is None or run != self.run:
             self.by_item = {}
         self.run, self.now = run, RunRecord()
         self.by_item[here.list_index if here else None] = self.now
+        return before
+
+    def restore(self, before: tuple) -> None:
+        self.run, self.by_item, self.now = before
 
     def of_this_item(self) -> RunRecord | None:
         """Of the item that the asking node runs for; the last, as the host gives a list that is too short.

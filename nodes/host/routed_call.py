@@ -71,6 +71,12 @@ def inside(plan: Plan, x: Tensor, target: tuple[int, int]) -> Tensor:
     return allowed.to(x.device)
 
 
+def is_nobodys(plan: Plan, context: Tensor) -> bool:
+    """The negative's, or a zeroed one's: no subject owns anything there. The host gives such a conditioning
+    the area of whatever it stands against."""
+    return plan.negative or not bool(context.any())
+
+
 class RoutedCall:
     """What the hooks of one model call share."""
 
@@ -92,16 +98,16 @@ class RoutedCall:
         self.in_window = sigma is None or end <= float(sigma[0]) <= start
         self.phrases = phrase_weights(layout, x.device)
         self.silent = (context == 0).flatten(1).all(1)  # ConditioningZeroOut leaves the plan with no words
-        self.allowed = self._allowed(x)
+        self.allowed = self._allowed(x, context)
         self.found: Tensor | None = None  # evidence of the layers so far, and of the steps before
         self.ran = self.placed = False
         self.tally = Tally()
         self.attended: set[tuple] = set()  # blocks whose attention came by here
 
-    def _allowed(self, x: Tensor) -> Tensor | None:
+    def _allowed(self, x: Tensor, context: Tensor) -> Tensor | None:
         """bool [B|1,n,c], None = every subject may own every token."""
         allowed = None
-        if any(s.bound for s in self.plan.subjects):
+        if any(s.bound for s in self.plan.subjects) and not is_nobodys(self.plan, context):
             allowed = inside(self.plan, x, self.layout.target)
         if self.silent.any():
             speaking = ~self.silent[:, None, None].expand(-1, self.layout.target_length, self.layout.count)

@@ -23,7 +23,7 @@ from .memory import Memory
 from .plan import Plan
 from .record import Records
 from .replaced import replaced, sentence
-from .routed_call import OVERRIDE, RoutedCall, lay_out
+from .routed_call import OVERRIDE, RoutedCall, is_nobodys, lay_out
 from .settings import Settings
 from .traced import apart
 
@@ -40,12 +40,15 @@ class Routing:
 
     def begin_run(self, executor: WrapperExecutor, *args: Any, **kwargs: Any) -> Any:
         """The OUTER_SAMPLE wrapper."""
-        self.records.begin()
+        before = self.records.begin()
         self.kept, self.memory = {}, Memory()
         if self.live:
             self.live.begin()
         try:
             return executor(*args, **kwargs)
+        except BaseException:  # its picture is not there, and the last one's may be, in the host's cache
+            self.records.restore(before)
+            raise
         finally:
             self.kept, self.memory = {}, Memory()
 
@@ -80,7 +83,7 @@ class Routing:
 
         model = executor.class_obj
         method = kwargs.get("ref_latents_method", model.params.default_ref_method)
-        self._refuse(plan, x, ref_latents or [], method)
+        self._refuse(plan, x, context, ref_latents or [], method)
         self._refuse_words(context, model.params.context_in_dim)
         call = self._begun(plan, x, context, ref_latents, options, model)
         layout = call.layout
@@ -136,7 +139,7 @@ class Routing:
         if part and self.live:
             self.live.show(part)
 
-    def _refuse(self, plan: Plan, x: Tensor, references: list[Tensor], method: str) -> None:
+    def _refuse(self, plan: Plan, x: Tensor, context: Tensor, references: list[Tensor], method: str) -> None:
         """What cannot be routed, said before the model trips over it."""
         if plan.family.name != self.family.name:  # a copy, where another node copied the conditioning
             raise ValueError(
@@ -166,7 +169,7 @@ class Routing:
         if method in self.family.unusable_methods:
             raise ValueError(self.family.unusable_methods[method])
         boxed = any(s.bound for s in plan.subjects)
-        if boxed and plan.cropped:
+        if boxed and plan.cropped and not is_nobodys(plan, context):
             raise ValueError(
                 "The conditioning has boxes or regions and is set to an area of the picture (Conditioning "
                 "Set Area, or Set Mask with mask bounds): they are measured on the whole picture. Use one or "

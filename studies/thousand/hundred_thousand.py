@@ -17,9 +17,9 @@ from batch.check import Check
 from batch.draw import plan_of
 from batch.graph import bind
 from batch.server import Remote
-from batch.table import columns_of, open_table
 from tools.comfy_server import ROOT, ComfyServer, host_from_environment, link_packs
 from tools.report import write_section
+from tools.table import columns_of, open_table
 
 PAGE = ROOT / "docs" / "batch.md"
 GRAPH = {

@@ -16,7 +16,7 @@ from .drawn import as_json, drawn, missing
 from .models import RESULTS, RUNS, SETTINGS, WAYS, every_model
 from .report import write_report
 
-MUSAR = "full"  # of the ablation
+MUSAR, KONTEXT = "full", "kontext"  # the first is the ablation's
 
 
 def main() -> None:
@@ -44,7 +44,10 @@ def ways_for(variant: Variant) -> list[str]:
     """Another seed is judged in a few alone."""
     if variant.repeats:
         return SETTINGS["judge"]["repeated"]
-    return list(SETTINGS["musar"]) if variant.name == MUSAR else [*SETTINGS["ways"], *SETTINGS["trials"]]
+    if variant.name == MUSAR:
+        return list(SETTINGS["musar"])
+    own = SETTINGS[variant.name] if variant.name == KONTEXT else ()
+    return [*SETTINGS["ways"], *SETTINGS["trials"], *own]
 
 
 def judge(variant: Variant, ways: list[str]) -> None:

@@ -20,12 +20,13 @@ def drawn(
     artist: Artist, way: Way, asked: Mapping[str, Sequence[Case]], seeds: int
 ) -> dict[str, dict[str, list]]:
     """Cell: figure: a value a prompt, the mean over its seeds."""
-    found = {}
+    found, trained = {}, artist.model.wiring
     for cell, prompts in asked.items():
         pictures: list[list[dict]] = [[] for _ in prompts]
         for i, _, cells in artist.draw(prompts, seeds, partial(bend, artist.model, way, artist.steps)):
             pictures[i].append(figures(cells, prompts[i].request))
         found[cell] = {f: [mean(p, f) for p in pictures] for f in KEPT}
+    artist.model.wiring = trained
     return found
 
 

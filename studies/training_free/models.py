@@ -17,7 +17,7 @@ RUNS = ROOT / ".run" / "training_free"
 SETTINGS = yaml.safe_load((HERE / "models.yaml").read_text())
 WAYS = {
     name: way_of(settings)
-    for group in ("ways", "trials", "musar")
+    for group in ("ways", "trials", "kontext", "musar")
     for name, settings in SETTINGS[group].items()
 }
 

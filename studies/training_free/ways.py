@@ -34,6 +34,7 @@ class Way:
     signal: str = PHRASE
     lattice: int = LATTICE  # by reference: so many rows and columns of each are asked
     places: int | str = 0  # or as many as TRAINED
+    positions: str = ""  # none: as the LoRA was trained
     steps: tuple[float, float] = (0.0, 1.0)  # shares of the sampling
     blocks: tuple[int, int] = (0, 1000)
     smooth: bool = False
@@ -166,7 +167,8 @@ def bend(model: Trained, way: Way, steps: int, batch: Sequence[Case] = ()) -> No
     """The model draws its next batch, of these cases, this way."""
     device = next(model.parameters()).device
     progress = Progress(steps, allowed=inside(batch).to(device) if way.boxes else None)
-    model.wiring = replace(model.wiring, places=way.places)
+    positions = way.positions or model.wiring.positions
+    model.wiring = replace(model.wiring, places=way.places, positions=positions)
 
     def routes(*args: Any, **kwargs: Any) -> BentRoutes:
         return BentRoutes(*args, way=way, progress=progress, **kwargs)

@@ -64,3 +64,25 @@ def test_bytes_that_are_no_letter():
 
 def test_text_and_bytes_side_by_side():
     assert find_phrase(["<no text>", b"a ro", b"bot", "<no text>", b" dog"], "robot dog") == (1, 2, 4)
+
+
+@pytest.mark.parametrize(
+    "prompt, phrases, pieces",
+    [
+        ("หมูและหมี", ["หมี", "หมู"], ["หมี", "หมู"]),  # pig and bear
+        ("एक लड़की और एक लड़का", ["लड़का", "लड़की"], ["लड़का", "लड़की"]),  # a girl and a boy
+        ("कुत्ताघर में कुत्ता", ["कुत्ता"], ["कुत्ता"]),  # a dog in the kennel
+        ("שָׁלוֹם כֶּלֶב", ["כֶּלֶב"], ["כֶּלֶב"]),
+    ],
+)
+def test_a_vowel_sign_tells_words_apart(prompt, phrases, pieces):
+    letters = [letter.encode() for letter in prompt]
+    for span, piece in zip(find_phrases(letters, phrases), pieces):
+        assert b"".join(letters[i] for i in span).decode() == piece
+        assert prompt.rindex(piece) == span[0]
+
+
+def test_another_vowel_sign_is_another_word():
+    with pytest.raises(ValueError, match="does not contain it"):
+        find_phrase(["एक लड़की"], "लड़का")
+    assert find_phrase(["❤️", " and ", "❤"], "❤") == find_phrase(["❤", " and ", "❤"], "❤️") == (0,)

@@ -57,12 +57,21 @@ def test_index_counts_planes():
     assert torch.equal(third, picture(1, 2, (3, 0, 0)))
 
 
+def test_offset_grows_into_a_square():
+    """The next lies beside what is there where its rows reach further than its columns, else below."""
+    ids = placed("offset", (2, 3), (3, 1), (1, 2), (2, 2))
+    starts = [(1, 0, 0), (1, 0, 3), (1, 3, 0), (1, 4, 0)]
+    for one, size, start in zip(ids, [(2, 3), (3, 1), (1, 2), (2, 2)], starts):
+        assert torch.equal(one, picture(*size, start)), start
+
+
 @pytest.mark.parametrize(
     "positions, starts",
     [
         ("diagonal", [(7, 14, 26), (7, 16, 29)]),
         ("column", [(7, 10, 17), (7, 10, 16)]),
         ("index", [(8, 10, 20), (9, 10, 20)]),
+        ("offset", [(8, 10, 20), (8, 10, 23)]),
     ],
 )
 def test_everything_is_relative_to_the_target(positions, starts):
@@ -85,6 +94,7 @@ def test_where_the_reference_was_does_not_count(positions):
         ("diagonal", [(0, 4, 6), (0, 7, 11)]),
         ("column", [(0, 0, -5), (0, 0, -8)]),
         ("index", [(1, 0, 0), (2, 0, 0)]),
+        ("offset", [(1, 0, 0), (1, 3, 0)]),
     ],
 )
 def test_spacing_is_kept(positions, starts):
@@ -131,7 +141,7 @@ def test_without_references(positions):
 
 @pytest.mark.parametrize("positions", ["", "Diagonal", "row"])
 def test_unknown_positions(positions):
-    with pytest.raises(ValueError, match=f"diagonal, column, index; found '{positions}'"):
+    with pytest.raises(ValueError, match=f"diagonal, column, index, offset; found '{positions}'"):
         placed(positions, (1, 1))
 
 

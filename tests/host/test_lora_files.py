@@ -81,9 +81,11 @@ def test_what_does_not_act_on_tokens_is_left_out_with_one_warning(parse, caplog)
     state = pair("transformer.transformer_blocks.0.attn.to_k", HIDDEN, HIDDEN)
     state |= pair("transformer.transformer_blocks.0.norm1.linear", HIDDEN, 6 * HIDDEN)
     state |= pair("transformer.transformer_blocks.1.norm1.linear", HIDDEN, 6 * HIDDEN)
+    state |= pair("transformer.norm_out.linear", HIDDEN, 2 * HIDDEN)  # the host swaps its halves
     assert len(parse(state)) == 1
     (record,) = (r for r in caplog.records if r.name == "musar")
     assert "2 × diffusion_model.double_blocks.N.img_mod.lin" in record.message
+    assert "1 × diffusion_model.final_layer.adaLN_modulation.1" in record.message
 
 
 def test_unknown_keys_are_listed_in_one_warning(parse, caplog):

@@ -102,3 +102,17 @@ def test_with_static_routing_it_is_its_words(flux, route, sample, both, conditio
     model = route(flux)
     words = sample(model, positive, condition(WORDS), cfg=3.0)
     torch.testing.assert_close(sample(model, positive, negative, cfg=3.0), words, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("zeroed", (False, True))
+def test_anothers_area_is_no_area_of_its_boxes(flux, route, sample, condition, both, call, zeroed):
+    """The host gives the negative the area of every conditioning that it stands against."""
+    box = [{"x": 0, "y": 0, "width": 40, "height": 80}]
+    canvas = {"canvas_width": 80, "canvas_height": 96}
+    positive, negative = both(*PHRASES[:2], boxes=box, **canvas)
+    if zeroed:
+        (negative,) = call("ConditioningZeroOut", conditioning=positive)
+    area = {"width": 32, "height": 48, "x": 48, "y": 48, "strength": 1.0}
+    (plain,) = call("ConditioningSetArea", conditioning=condition("a tree"), **area)
+    (together,) = call("ConditioningCombine", conditioning_1=positive, conditioning_2=plain)
+    assert torch.isfinite(sample(route(flux), together, negative, cfg=3.0)).all()

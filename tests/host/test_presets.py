@@ -14,11 +14,13 @@ BY_HAND, FOLLOWS = "by hand", "as the conditioning says"
         ("UNO", "diagonal", False),
         ("Kontext", "index", False),
         ("UNO, four or more", "diagonal", True),
+        ("Kontext, one place", "index", False),
     ],
 )
 def test_a_preset_is_its_settings(flux, route, sample, condition, preset, positions, static):
     by_hand = route(flux, static=static, evidence="centred")
-    wanted = sample(by_hand, condition(PROMPT, "dog", "robot", positions=positions))
+    places = int(preset == "Kontext, one place")
+    wanted = sample(by_hand, condition(PROMPT, "dog", "robot", positions=positions, places=places))
     for other in (True, False):  # whatever the widgets say
         model = route(flux, static=other, settings=FOLLOWS)
         chosen = condition(PROMPT, "dog", "robot", positions="column", preset=preset)

@@ -290,3 +290,31 @@ def test_masks_are_the_owners_in_pixels(flux, condition, route, sample, preview,
             assert [float(m[row, column]) for m in masks[3 * b : 3 * b + 3]] == [
                 float(k == i) for i in range(3)
             ]
+
+
+def test_an_ended_run_leaves_the_last_whole_one(flux, condition, route, sample, preview, monkeypatch, pack):
+    """Its picture lies in the host's cache still."""
+    model, positive = route(flux), condition(PROMPT, "dog", "robot")
+    samples = sample(model, positive, steps=2)
+    maps, *_ = preview(model, samples)
+    calls, module = [], pack("nodes.host.routed_call")
+    original = module.affinity
+
+    def stop(*args):
+        calls.append(args)
+        if len(calls) > 7:  # in the second step
+            raise ZeroDivisionError
+        return original(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "affinity", stop)
+        with pytest.raises(ZeroDivisionError):
+            sample(model, positive, steps=2, seed=8)
+    assert torch.equal(preview(model, samples)[0], maps)
+
+
+def test_both_previews_run_with_nothing_behind_them():
+    from nodes import NODE_CLASS_MAPPINGS
+
+    for name in ("MusarRoutingPreview", "AnymsLayoutPreview"):
+        assert NODE_CLASS_MAPPINGS[name].OUTPUT_NODE

@@ -68,7 +68,7 @@ def test_guided_by_a_negative_prompt(flux, route, condition, compare):
     assert all(owner.shape[0] == 2 for owner in seen)  # the negative has no plan and no owners
 
 
-@pytest.mark.parametrize("positions", ("diagonal", "column", "index"))
+@pytest.mark.parametrize("positions", ("diagonal", "column", "index", "offset"))
 def test_native_references_are_extra(flux, route, condition, compare, call, picture, vae, positions):
     latent = {"samples": vae.encode(picture(48, 64, seed=9))}
     subjects = condition(PROMPT, *PHRASES[:2], positions=positions)

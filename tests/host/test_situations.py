@@ -163,11 +163,14 @@ def test_schnell_and_kontext(load_flux, route, sample, condition, owners):
     assert torch.isfinite(out).all() and torch.isfinite(kontext).all() and owners.seen
 
 
-def test_index_positions_are_the_hosts_own(flux, route, sample, condition, call):
-    subjects = condition(PROMPT, "dog", "robot", sizes=((64, 64), (48, 64)), positions="index")
-    stock = call(
-        "FluxKontextMultiReferenceLatentMethod", conditioning=subjects, reference_latents_method="index"
-    )[0]
+@pytest.mark.parametrize("positions", ("index", "offset"))
+def test_positions_are_the_hosts_own(flux, route, sample, condition, call, positions):
+    """Offset is what the host does with FLUX.1 unless it is told otherwise."""
+    sizes = ((64, 64), (48, 64), (96, 32), (32, 32))
+    prompt = "a dog, a robot, a cat and a house"
+    subjects = condition(prompt, "dog", "robot", "cat", "house", sizes=sizes, positions=positions)
+    method = {"conditioning": subjects, "reference_latents_method": positions}
+    (stock,) = call("FluxKontextMultiReferenceLatentMethod", **method)
     off = sample(route(flux, static=False, dynamic=False), subjects)
     assert (off - sample(flux, stock)).abs().max() <= 1e-6
 
@@ -175,9 +178,9 @@ def test_index_positions_are_the_hosts_own(flux, route, sample, condition, call)
 def test_positions_differ(flux, route, sample, condition):
     pictures = [
         sample(route(flux), condition(PROMPT, "dog", "robot", positions=p))
-        for p in ("diagonal", "column", "index")
+        for p in ("diagonal", "column", "index", "offset")
     ]
-    assert all(not torch.equal(pictures[i], pictures[i - 1]) for i in range(3))
+    assert all(not torch.equal(pictures[i], pictures[i - 1]) for i in range(4))
 
 
 def test_strength_between(flux, route, sample, condition):
@@ -198,7 +201,7 @@ def test_nan_latents_stay_nan_and_do_no_harm(flux, route, sample, subjects):
     assert torch.equal(sample(model, subjects), before)
 
 
-@pytest.mark.parametrize("positions", ["diagonal", "index", "column"])
+@pytest.mark.parametrize("positions", ["diagonal", "index", "column", "offset"])
 def test_places_of_references_are_taken_in_turn(flux, route, sample, condition, pack, monkeypatch, positions):
     module, seen = pack("nodes.host.routed_call"), []
     original = module.reference_ids

@@ -113,11 +113,9 @@ def test_smoke_trains_everything_and_the_losses_fall():
     """The command itself, as CI runs it."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "studies.base_model", "--smoke"]
-    start = time.monotonic()
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("the loss went from") == 2
-    assert time.monotonic() - start < 180
     folder = ROOT / ".run" / "sprites-smoke"
     for name in ("text", "vae", "flux"):
         assert load_file(folder / f"sprites_{name}.safetensors")

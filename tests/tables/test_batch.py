@@ -10,16 +10,18 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
+from batch.draw import Drawer, Plan, Rules
 from batch.graph import bind, read_graph
 from batch.journal import Journal
 from batch.ledger import write_ledger
 from batch.own import OneOf
-from batch.table import Wrong, columns_of, open_table
 from tools.comfy_server import ROOT
 from tools.stand_ins import with_small_models
+from tools.table import Wrong, columns_of, open_table
 
 from .conftest import finished, ledger, plain, start
 
+RUN = "00000000-0000-0000-0000-000000000000"
 COLOURS = [{"Colour/color": 1000 * k, "name": f"no. {k}"} for k in range(1, 6)]
 
 
@@ -127,11 +129,12 @@ MISTAKES = {
     11: {"KSampler/sampler_name": "eulr"},
     12: {"Reference: robot/image": "torn.png"},
     15: {"MUSAR Routing/static": "perhaps"},
+    17: {"Reference: cat/image": 30 * "a long prompt "},  # longer than a file's name can be
 }
 SENTENCES = (
     "The prompt does not name 'Subject: robot': row 2 ('robot' in 'a cat on the moon').",
     "'Reference: cat/image' names no picture beside the table or in the server's input folder: "
-    "rows 4–5 ('dog.png').",
+    f"rows 4–5 ('dog.png'), row 17 ({30 * 'a long prompt '!r}).",
     "'KSampler/seed' is no number: row 7 ('one').",
     "'KSampler/steps' is outside 1 … 10000: row 9 ('0').",
     "'Reference: robot/image' is a file that is no picture: row 12 ('torn.png').",
@@ -186,7 +189,7 @@ def test_a_bad_table_is_told_at_once_and_gone_on_without(server, written, tmp_pa
     arguments = [*written(rows, graph), "--server", server.address]
     process = start(*arguments)
     said = process.communicate()[0]
-    assert process.returncode == 1 and "8 of 20 rows cannot be drawn" in said
+    assert process.returncode == 1 and "9 of 20 rows cannot be drawn" in said
     found = [line.removeprefix("batch: ") for line in said.splitlines() if ": row" in line]
     assert set(SENTENCES) < set(found) and len(found) == 7
     assert any(line.startswith("'KSampler/sampler_name' is none of euler, ") for line in found)
@@ -239,6 +242,31 @@ def test_columns_that_fit_nothing_are_named():
         assert says in str(wrong.value)
     both = bind(graph, ["c"], {"c": ["1/color", "3/color"]}).fill({"c": 5})
     assert both["1"]["inputs"]["color"] == both["3"]["inputs"]["color"] == 5
+
+
+def test_a_column_is_what_each_of_its_inputs_takes(server, written, tmp_path):
+    """A whole number here, a text there."""
+    (tmp_path / "map.json").write_text(json.dumps({"k": ["1/color", "2/filename_prefix"]}))
+    rows = [{"k": k} for k in (" 7", "8")]
+    arguments = [*written(rows, name="table.csv"), "--map", str(tmp_path / "map.json")]
+    finished(start(*arguments, "--server", server.address))
+    first, second = ledger(tmp_path)
+    drawn = json.loads(Image.open(first["files"][0]).info["prompt"])
+    assert drawn["1"]["inputs"]["color"] == 7 and drawn["2"]["inputs"]["filename_prefix"] == " 7"
+    assert (server.base / "output" / "8_00001_.png").exists() and first["k"] == 7 and second["k"] == 8
+
+
+def test_a_journal_without_room_ends_the_run(server, written, tmp_path):
+    """And fails no row: none was drawn."""
+    full = Journal(tmp_path / "journal")
+    full.own.mkdir()
+    drawer = Drawer(
+        bind(plain(), ["1/color"], {}), OneOf([server.address], 0, None), full, Rules(RUN, str(tmp_path))
+    )
+    with pytest.raises(Wrong, match="could not be written .*Make room; the same command goes on"):
+        list(drawer.draw([Plan(1, {"1/color": 5}, {})]))
+    full.own.rmdir()
+    assert list(full.finished()) == []
 
 
 def test_graphs_that_are_none(tmp_path):

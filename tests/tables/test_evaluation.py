@@ -16,9 +16,10 @@ from evaluation.dreambench import read_dreambench
 from evaluation.figures import Likeness, Wording, judge_all
 from evaluation.networks import Clip, Dino
 from evaluation.protocol import rows_of
-from evaluation.samples import Sample, Unusable, pixels, read_samples
+from evaluation.samples import Sample, pixels, read_samples
 from evaluation.table import mean, means
 from tools.comfy_server import ROOT
+from tools.table import Wrong
 
 from .networks import write_clip, write_dino
 
@@ -114,7 +115,7 @@ def test_every_picture_that_is_not_there_is_told(tmp_path):
     row = {"files": ["one.png", "two.png"], "prompt": "a cat", "reference_1": "cat.png"}
     Image.new("RGB", (8, 8)).save(tmp_path / "two.png")
     (tmp_path / "table.jsonl").write_text(json.dumps(row))
-    with pytest.raises(Unusable, match="2 pictures of .* are not there: .*one.png, .*cat.png.* start where"):
+    with pytest.raises(Wrong, match="2 pictures of .* are not there: .*one.png, .*cat.png.* start where"):
         read_samples(tmp_path / "table.jsonl")
 
 
@@ -142,9 +143,9 @@ def test_pictures_of_several_nodes_are_judged_by_the_title_of_one(tmp_path):
     row |= {"prompt": "a cat", "reference_1": "cat.png"}
     table = tmp_path / "table.jsonl"
     table.write_text(json.dumps(row))
-    with pytest.raises(Unusable, match="several nodes: 'Save', 'Save the map'. .*--saved-by 'Save'"):
+    with pytest.raises(Wrong, match="several nodes: 'Save', 'Save the map'. .*--saved-by 'Save'"):
         read_samples(table)
-    with pytest.raises(Unusable, match="--saved-by is 'Else', and the pictures of .* were saved by 'Save', "):
+    with pytest.raises(Wrong, match="--saved-by is 'Else', and the pictures of .* were saved by 'Save', "):
         read_samples(table, saved_by="Else")
     (sample,) = read_samples(table, saved_by="Save the map")
     assert sample.file.endswith("map.png")
@@ -162,14 +163,14 @@ def test_photographs_are_read_upright(tmp_path):
     found = pixels(str(tmp_path / "photo.png"))
     assert found.shape == (40, 20, 3) and found[0, 0].tolist() == [0, 0, 255]
     Image.new("L", (40, 20), 255).save(tmp_path / "lying.png")
-    with pytest.raises(Unusable, match="lying.png is 40 × 20 and its picture .*photo.png 20 × 40"):
+    with pytest.raises(Wrong, match="lying.png is 40 × 20 and its picture .*photo.png 20 × 40"):
         pixels(str(tmp_path / "photo.png"), str(tmp_path / "lying.png"))
     Image.new("L", (10, 20), 0).save(tmp_path / "small.png")
     assert (pixels(str(tmp_path / "photo.png"), str(tmp_path / "small.png")) == 255).all()
 
 
 def test_a_mask_is_not_all_views(tmp_path):
-    with pytest.raises(Unusable, match="--all-views and --masks do not go together"):
+    with pytest.raises(Wrong, match="--all-views and --masks do not go together"):
         read_samples(tmp_path / "table.jsonl", all_views=True, masks=True)
 
 
@@ -179,7 +180,7 @@ def test_folders_that_are_none_of_it(folders, tmp_path):
         (Clip, folders / "dino", "kind 'vit'; it should be clip"),
         (Clip, tmp_path, "holds no config.json"),
     ]:
-        with pytest.raises(Unusable, match=says):
+        with pytest.raises(Wrong, match=says):
             make(folder)
 
 
@@ -247,8 +248,24 @@ def test_a_table_that_cannot_be_judged(tmp_path):
         ([{"status": "failed"}], "no picture that was drawn"),
     ]:
         (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        with pytest.raises(Unusable, match=says):
+        with pytest.raises(Wrong, match=says):
             read_samples(tmp_path / "t.jsonl")
+
+
+def test_rows_that_cannot_be_read(tmp_path):
+    for name, text, says in [
+        (
+            "t.csv",
+            "file,prompt,reference_1\na.png,a cat,on a mat,b.png\n",
+            "Row 1 of .* 4 cells for 3 columns",
+        ),
+        ("t.jsonl", '{"status": "failed"}\n{"file": "a.p', "Row 2 of .* cannot be read: no JSON object"),
+        ("t.jsonl", "[1]\n", "Row 1 of .* cannot be read: no JSON object"),
+        ("t.txt", "", "is none of CSV, JSONL, Parquet"),
+    ]:
+        (tmp_path / name).write_text(text)
+        with pytest.raises(Wrong, match=says):
+            read_samples(tmp_path / name)
 
 
 def test_the_command(folders, tmp_path, samples):

@@ -14,8 +14,8 @@ from batch.graph import bind
 from batch.journal import Journal
 from batch.own import stop_servers
 from batch.server import Gone, Remote
-from batch.table import Wrong
 from tools.comfy_server import Refused
+from tools.table import Wrong
 
 
 class Broken(BaseHTTPRequestHandler):

@@ -25,11 +25,11 @@ TOKEN = 16  # pixels of one, each way
 class Encoded:
     """One example, ready for the model."""
 
-    latent: Tensor  # (h w) 64
+    latent: Tensor  # (h w) w: as wide as the family's tokens
     size: tuple[int, int]  # h, w: of the target, in tokens
     text: Tensor  # T: tokens × width
     pooled: Tensor
-    images: tuple[Tensor, ...]  # each CI: (h w) 64
+    images: tuple[Tensor, ...]  # each CI: (h w) w
     sizes: tuple[tuple[int, int], ...]
     words: tuple[Tensor, ...]  # each CT; () where condition prompts are left out
     phrases: tuple[tuple[int, ...], ...]  # indices into T
@@ -42,7 +42,7 @@ class Encoded:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    latent: Tensor  # B (h w) 64
+    latent: Tensor  # B (h w) w
     size: tuple[int, int]
     text: Tensor  # B T width
     pooled: Tensor

@@ -55,7 +55,7 @@ class Trained(nn.Module):
         self.new_routes: Callable[..., Routes] = Routes  # a study may watch or bend them
 
     def forward(self, batch: Batch, noisy: Tensor, time: Tensor, guidance: float | None = None) -> Tensor:
-        """noisy [B,n,64] at time [B] (1 is noise) -> velocity [B,n,64].
+        """noisy [B,n,w] at time [B] (1 is noise) -> velocity [B,n,w].
 
         `guidance` is for drawing: what is trained with stands in the wiring.
         """
@@ -101,7 +101,7 @@ class Trained(nn.Module):
 
 
 def flow_errors(model: nn.Module, batch: Batch, noise: Tensor, time: Tensor) -> Tensor:
-    """The flow from picture to noise: its velocity is noise − picture, at every time. Squares, [B,n,64]."""
+    """The flow from picture to noise: its velocity is noise − picture, at every time. Squares, [B,n,w]."""
     t = time[:, None, None]
     velocity = model(batch, (1 - t) * batch.latent + t * noise, time)
     return (velocity.float() - (noise - batch.latent).float()).square()

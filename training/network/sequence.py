@@ -18,7 +18,7 @@ from .family import FLUX1, Family
 class Condition:
     """One subject, for a whole batch: its packed reference, and its condition prompt if it has one."""
 
-    image: Tensor  # B (h w) 64
+    image: Tensor  # B (h w) w
     size: tuple[int, int]  # h, w: in tokens
     text: Tensor | None  # B · context
     phrase: tuple[int, ...]  # indices into T

@@ -28,7 +28,7 @@ def draw(
     cfg: float = 1.0,
     guidance: float | None = None,
 ) -> Tensor:
-    """noise [B,n,64] -> latents [B,n,64]; `batch`'s own latents are not looked at."""
+    """noise [B,n,w] -> latents [B,n,w]; `batch`'s own latents are not looked at."""
 
     def velocity(x: Tensor, sigma: Tensor) -> Tensor:
         time = sigma.expand(len(x)).to(x.device)

@@ -31,7 +31,7 @@ class Log:
                 self.noted[name].append(float(value))
 
     def bands(self, times: Tensor, errors: Tensor) -> None:
-        """Of this process's samples: times [B], squares [B,n,64]."""
+        """Of this process's samples: times [B], squares [B,n,w]."""
         if self.writer:
             for time, loss in zip(times.tolist(), errors.mean((1, 2)).tolist()):
                 low = min(int(time * BANDS), BANDS - 1) / BANDS

@@ -69,7 +69,7 @@ class Beside:
         try:
             out = self.sides.begin_run(executor, noise, latent, sampler, sigmas, *args, **kwargs)
         finally:
-            self.whole = None
+            self.whole, self._rows = None, {}
         if len(sigmas) > 1 and len(self.asked) < len(self.held.keys):
             log.warning(
                 "MUSAR AnyMS Layout was asked in %d of %d layers: a node behind it took the others for "

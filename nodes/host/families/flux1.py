@@ -69,6 +69,7 @@ FLUX1 = Family(
         Preset("UNO", "diagonal", static=False, lora=True),
         Preset("Kontext", "index", static=False),
         Preset("UNO, four or more", "diagonal", static=True, off_prompt=True),
+        Preset("Kontext, one place", "index", static=False, places=1),
     ),
     check_lora=check_lora,
 )

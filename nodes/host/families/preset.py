@@ -16,6 +16,7 @@ class Preset:
     smooth: bool = False
     dual: bool = False  # the weights are a MUSAR dual LoRA
     off_prompt: bool = False  # a LoRA for all tokens, as both branches: the prompt's see none of it
+    places: int = 0  # for references, which take them in turn; 0 = as the widget says
     lora: bool = False  # the model reads references by a LoRA alone, in a stock node
 
     @property
@@ -25,4 +26,5 @@ class Preset:
         return {name: getattr(self, name) for name in names}
 
     def __str__(self) -> str:
-        return f"{self.name}: positions {self.positions}, static {'on' if self.static else 'off'}"
+        places = f", places {self.places}" if self.places else ""
+        return f"{self.name}: positions {self.positions}{places}, static {'on' if self.static else 'off'}"

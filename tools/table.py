@@ -12,7 +12,7 @@ KINDS = {".csv": "CSV", ".jsonl": "JSONL", ".parquet": "Parquet"}
 
 
 class Wrong(Exception):
-    """Nothing can be drawn as it stands; the text says why, a sentence a line."""
+    """It cannot be done as it stands; the text says why, a sentence a line."""
 
 
 @dataclass(frozen=True)
