@@ -62,9 +62,9 @@ KONTEXT = Base(
     2.5,
     20,
     1024,
-    "FLUX.1 Kontext reads references by itself. It was trained seeing everything, so `static` is off, "
-    "and its references count by `index`.",
-    preset="Kontext",
+    "FLUX.1 Kontext reads references by itself. It was trained seeing everything, so `static` is off, and "
+    "with one picture: preset *Kontext, one place* lays every reference where that one lay.",
+    preset="Kontext, one place",
 )
 MUSAR = Base(
     "musar",
@@ -110,7 +110,17 @@ KLEIN_BASE = replace(
     note="FLUX.2 klein base 4B, with CFG: the negative is MUSAR Conditioning's own, which has the same "
     f"references. {_TRAINED}",
 )
-KLEIN_MANY = replace(KLEIN, preset="FLUX.2, four or more", many=True)
+_MANY = (
+    "It reads references by itself and was trained seeing everything, so `static` is off, and its references "
+    "count by `index`. `preset` is *FLUX.2, four or more*; with up to three subjects set it to *FLUX.2*. "
+    "Which files go where: docs/flux2.md."
+)
+KLEIN_MANY = replace(
+    KLEIN,
+    preset="FLUX.2, four or more",
+    many=True,
+    note=f"FLUX.2 klein 4B, distilled: four steps without CFG. {_MANY}",
+)
 KLEIN_CACHED = replace(
     KLEIN_MANY,
     model="flux-2-klein-9b-kv-fp8.safetensors",
@@ -118,7 +128,7 @@ KLEIN_CACHED = replace(
     cached=True,
     note="FLUX.2 klein 9B KV with core's *Flux KV Cache*: references are computed in the first step, and "
     f"later steps have their keys and values. On a small model that was not trained so, it cost more than "
-    f"routing gave: compare with `five_subjects_klein`. {_TRAINED}",
+    f"routing gave: compare with `five_subjects_klein`. {_MANY}",
 )
 FLUX2_DEV = replace(
     KLEIN,
@@ -127,5 +137,6 @@ FLUX2_DEV = replace(
     encoder="mistral_3_small_flux2_fp8.safetensors",
     guidance=4.0,
     steps=20,
-    note=f"FLUX.2 dev. {_TRAINED}",
+    note="FLUX.2 dev. Where *Load CLIP* fails at its text encoder (`MistralConverter`), ComfyUI's Python has "
+    f"transformers of 5.15 or newer: docs/flux2.md says what to do. {_TRAINED}",
 )

@@ -37,7 +37,7 @@ ABOUT = {  # what each graph is for
     "one_subject_musar": "One subject, the paper's own way.",
     "two_subjects_musar": "Two subjects, the paper's own way.",
     "three_subjects_musar": "Three subjects, the paper's own way.",
-    "same_kind_musar": "Two subjects of one kind, told apart by their condition prompts.",
+    "same_kind_musar": "Two subjects of one kind, the paper's own way.",
     "anyms_two_subjects_flux": "Two subjects in boxes, by InstantX's adapter.",
     "anyms_six_subjects_flux": "Six subjects in boxes.",
     "anyms_two_subjects_sdxl": "Two subjects in boxes, on SDXL.",

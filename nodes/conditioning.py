@@ -66,8 +66,8 @@ class MusarConditioning(io.ComfyNode):
                     options=list(POSITIONS),
                     default="diagonal",
                     tooltip="Where references lie for the model: on FLUX.1 diagonal for MUSAR and UNO "
-                    "weights, index for Kontext, column for OminiControl-style weights; on FLUX.2 index. A "
-                    "preset decides instead.",
+                    "weights, index with places 1 for Kontext, column for OminiControl-style weights; offset "
+                    "= as ComfyUI itself places several; on FLUX.2 index. A preset decides instead.",
                 ),
                 io.Float.Input(
                     "guidance",
@@ -120,8 +120,9 @@ class MusarConditioning(io.ComfyNode):
                     "remember and smooth in MUSAR Routing where its settings follow the conditioning. by "
                     "hand = as the widgets say. UNO, four or more = UNO's file in MUSAR Dual LoRA as both "
                     "branches: on Sprites 0.95 instead of 0.74 with four subjects, and worse than UNO with "
-                    "one. FLUX.2, four or more = owners by attention: on Sprites of FLUX.2 0.64 instead of "
-                    "0.53 with four subjects in four steps.",
+                    "one. Kontext, one place = every reference where its one picture lay in training: on "
+                    "Sprites 0.77 instead of 0.72 with four. FLUX.2, four or more = owners by attention: on "
+                    "Sprites of FLUX.2 0.64 instead of 0.53 with four subjects in four steps.",
                 ),
                 io.String.Input(
                     "negative_prompt",

@@ -41,7 +41,7 @@ class MusarRouting(io.ComfyNode):
                     tooltip="Dynamic routing: in every layer each part of the picture is given to the "
                     "subject whose phrase it follows (or reference: owners_by), and sees that reference "
                     "alone. On Sprites, identity with four subjects: 0.53 without, 0.76 with it for a UNO, "
-                    "0.25 and 0.72 for a Kontext.",
+                    "0.33 and 0.77 for a Kontext.",
                 ),
                 io.Float.Input(
                     "start_percent",

@@ -39,7 +39,7 @@ class MusarRoutingPreview(io.ComfyNode):
                 io.Image.Output(
                     display_name="affinity",
                     tooltip="How strongly each subject's phrase, or reference (owners_by), called each "
-                    "part: a row for each subject, a column for each step.",
+                    "part: a row for each subject, a column for each of up to eight steps.",
                 ),
                 io.Image.Output(
                     display_name="leak",

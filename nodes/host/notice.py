@@ -148,7 +148,10 @@ def no_lora(around: Iterable[Mapping], preset: Preset) -> list[str]:
     files = (value for n in around for value in n["inputs"].values() if isinstance(value, str))
     kontext = next((f for f in files if "kontext" in f.lower() and f.endswith((".safetensors", ".gguf"))), "")
     if kontext:
-        return [f"The preset is {preset.name}, and {kontext} wants the preset Kontext. Choose it here."]
+        return [
+            f"The preset is {preset.name}, and {kontext} wants the preset 'Kontext, one place'. Choose it "
+            "here."
+        ]
     return [
         f"The preset {preset.name} is for its LoRA, and no LoRA is in this workflow: FLUX.1-dev alone does "
         "not read references. Put Load LoRA (model only) before MUSAR Routing, unless it is merged in."

@@ -106,7 +106,7 @@ KEY = "transformer.transformer_blocks.0.attn.to_k"
         (pair("unet.down_blocks.0.attn.to_k", 320, 320), "Stable Diffusion"),
         (
             pair("double_blocks_0.processor.qkv_lora1", HIDDEN, 768, "down", "up"),
-            "DreamO file.*belongs in Load LoRA.*rename",
+            "DreamO file.*only its own nodes do.*or UNO",
         ),
         (
             pair("transformer_blocks.0.attn.processor.q_loras.0", HIDDEN, HIDDEN, "down", "up"),

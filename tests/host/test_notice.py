@@ -201,7 +201,11 @@ def test_by_hand_as_no_weights_want_it(pack, dual, family, positions, static, lo
     "preset, others, says",
     (
         ("UNO", (("UNETLoader", {"unet_name": "flux1-dev.safetensors"}),), "no LoRA is in this workflow"),
-        ("UNO", (("UNETLoader", {"unet_name": "x/flux1-Kontext-dev.gguf"}),), "wants the preset Kontext"),
+        (
+            "UNO",
+            (("UNETLoader", {"unet_name": "x/flux1-Kontext-dev.gguf"}),),
+            "wants the preset 'Kontext, one",
+        ),
         ("UNO", (("LoraLoaderModelOnly", {"lora_name": "uno.safetensors"}),), None),
         ("UNO", (("Power Loader", {"lora_1": {"on": True}}),), None),
         ("Kontext", (("UNETLoader", {"unet_name": "flux1-dev.safetensors"}),), None),

@@ -16,9 +16,9 @@ def check_lora(state: Mapping[str, Tensor], name: str) -> None:
     keys = "\n".join(state)
     if re.search(r"^dreamo_|^double_blocks_\d+\.processor", keys, re.MULTILINE):
         raise ValueError(
-            f"{name} is a DreamO file. It acts on all tokens, so it belongs in Load LoRA, but ComfyUI "
-            "does not read its key names: rename double_blocks_0.… to double_blocks.0.… and "
-            "single_blocks_0.… to single_blocks.0.… first, or use UNO."
+            f"{name} is a DreamO file. DreamO also adds embeddings to the references' tokens, which only "
+            "its own nodes do, and they replace the model's forward, so that they do not go with MUSAR "
+            "Routing. Use those alone, or UNO."
         )
     if re.search(r"processor\.[qkv]_loras\.\d", keys):
         raise ValueError(
@@ -27,7 +27,8 @@ def check_lora(state: Mapping[str, Tensor], name: str) -> None:
         )
     if "single_blocks.37.processor.qkv_lora.up.weight" in state:
         log.warning(
-            "%s is a UNO or USO LoRA, made for all tokens: up to three subjects it belongs in Load LoRA. For "
-            "more, choose it here as subject_lora and as noise_lora, with the preset 'UNO, four or more'.",
+            "%s is a UNO or USO LoRA, made for all tokens: it belongs in Load LoRA, USO with one subject, UNO "
+            "with up to three. For more, choose UNO here as subject_lora and as noise_lora, with the preset "
+            "'UNO, four or more'.",
             name,
         )
