@@ -1,4 +1,5 @@
-"""A safetensors file that appears in one stroke: a kill or a full disk leaves the old one or the new."""
+"""A safetensors file that appears in one stroke: a kill, a full disk or a power cut leaves the old one or
+the new."""
 
 from __future__ import annotations
 
@@ -12,12 +13,25 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 
+def flushed(path: Path) -> None:
+    """On the disk before this returns. A folder too, where the system can."""
+    if path.is_dir() and os.name != "posix":
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def save_whole(tensors: Mapping[str, Tensor], file: Path, metadata: Mapping[str, str] | None = None) -> None:
     """ValueError where it cannot be written."""
     part = file.with_name(f"{file.name}.part")  # what a kill left of it is written over
     try:
         save_file(dict(tensors), part, dict(metadata or {}))
+        flushed(part)  # else the name may be on the disk before what it names
         os.replace(part, file)
+        flushed(file.parent)
     except (OSError, SafetensorError) as error:
         part.unlink(missing_ok=True)
         size = sum(t.nbytes for t in tensors.values())

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from .data.feed import Feed
+from .data.often import often
 from .encoders import open_encoder
 from .estimate import GB, Case, estimate, state_bytes
 from .network.base import family_in, inside_of, load_base
@@ -49,6 +50,7 @@ def dry_run(config: dict, feeds: Sequence[Feed], folder: Path) -> Iterator[str]:
             f"{config['batch'] * config['accumulation'] * found.step / 1e12:.1f} TFLOP a step"
         )
         yield f"  ahead: {_ahead(config, model, case) / GB:.2f} GB of disk a process"
+    yield from often(config, feeds, 1, least=0)
     yield f"Each checkpoint: {16 * learned / GB:.2f} GB, and as much while it is replaced."
     yield how_to_go_on(folder)
 

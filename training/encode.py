@@ -10,25 +10,24 @@ import argparse
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 from accelerate import PartialState
 from torch import Tensor
 from tqdm import tqdm
 
 from .config import check_config, read_config
 from .data.feed import Feed
-from .data.pair import BadRow, Pair
+from .data.pair import BadRow, Pair, Source
 from .data.words import another
 from .encoders import Encoder, Store, new_encoder
 from .encoders.store import compact, name_of
 from .train import open_feeds
 
 SHARD = 512  # rows of data in one
-LOOK = 8  # rows that are encoded for the estimate
+LOOK = 8  # subjects whose rows are encoded for the estimate
 
 
 def main() -> None:
@@ -55,7 +54,7 @@ def encode(config: dict, dry_run: bool = False) -> None:
     of = _what(config, feeds[0])
     done = {row for facts in store.facts if facts.get("of") == of for row in facts["rows"]}
     used = rows_used(config, feeds, state.num_processes)
-    left = np.array(sorted(used - done), int)
+    left = sorted(used - done)
     diptychs = _diptychs(config)
     making = _Making(feeds[0], encoder, store, diptychs, of)
     if state.is_main_process:
@@ -63,7 +62,7 @@ def encode(config: dict, dry_run: bool = False) -> None:
         making.estimate(left)
     if not dry_run:
         state.wait_for_everyone()
-        own = left[state.process_index :: state.num_processes].tolist()  # new rows often lie together
+        own = share(left, feeds[0].source, state.process_index, state.num_processes)
         making.write([own[i : i + SHARD] for i in range(0, len(own), SHARD)], state.is_main_process)
         state.wait_for_everyone()
         if state.is_main_process:
@@ -92,14 +91,21 @@ def rows_used(config: dict, feeds: Sequence[Feed], processes: int) -> set[int]:
     return rows
 
 
+def share(rows: Sequence[int], source: Source, rank: int, processes: int) -> list[int]:
+    """Rows of one subject go to one process: they often have the same pictures, which are encoded once."""
+    numbers: dict[Hashable, int] = {}
+    return [r for r in rows if numbers.setdefault(source.subject(r), len(numbers)) % processes == rank]
+
+
 class _Making:
     def __init__(self, feed: Feed, encoder: Encoder, store: Store, diptychs: bool, of: str) -> None:
         self.feed, self.encoder, self.store, self.diptychs, self.of = feed, encoder, store, diptychs, of
         self.made: set[str] = set()  # by this process
 
-    def estimate(self, left: np.ndarray) -> None:
+    def estimate(self, left: Sequence[int]) -> None:
         """Says how much it will be. ValueError where the disk has not the room."""
-        some = left[np.linspace(0, len(left) - 1, min(LOOK, len(left)), dtype=int)].tolist()
+        every = max(1, len({self.feed.source.subject(row) for row in left}) // LOOK)
+        some = share(left, self.feed.source, 0, every)
         size = sum(t.nbytes for row in some for t in self._of(row).values())
         self.made.clear()
         needed = size / max(1, len(some)) * len(left)

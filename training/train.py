@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from itertools import accumulate
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from tools.whole_file import save_whole
 
 from .config import check_config, read_config
 from .data.feed import Feed
+from .data.often import often
 from .data.reader import open_source
 from .data.sizes import Sizes
 from .dry_run import dry_run
@@ -87,11 +89,21 @@ def train(config: dict, folder: Path, each_step: EachStep = lambda trainer, loss
         if config["encoder"].get("ahead"):
             encoder.free()
     trainer = Trainer(config, new_model(config), Examples(config, feeds, encoder), folder)
+    looks.append(keep_stages)
+    if trainer.accelerator.is_main_process:
+        print(*often(config, feeds, trainer.accelerator.num_processes), sep="\n")
     trainer.run(lambda trainer, loss: [look(trainer, loss) for look in looks])
     if trainer.accelerator.is_main_process:
         export(trainer, folder / LORA)
         print(*dict.fromkeys(line for feed in feeds for line in feed.report()), sep="\n")
     return trainer
+
+
+def keep_stages(trainer: Trainer, loss: float) -> None:
+    """A LoRA at the end of every stage but the last: a later one may do harm, and the checkpoint goes on."""
+    ends = list(accumulate(stage["steps"] for stage in trainer.config["stages"]))
+    if trainer.step in ends[:-1] and trainer.accelerator.is_main_process:
+        export(trainer, trainer.folder / f"dual_lora_stage_{ends.index(trainer.step) + 1}.safetensors")
 
 
 def open_feeds(config: dict) -> list[Feed]:

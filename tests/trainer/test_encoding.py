@@ -15,7 +15,7 @@ from training.data.example import Example, Reference
 from training.data.feed import Feed
 from training.data.folder import Folder
 from training.data.sizes import Sizes
-from training.encode import encode
+from training.encode import encode, share
 from training.encoders import new_encoder, open_encoder
 from training.encoders.flux import FluxEncoder
 from training.encoders.store import VERSION, Store
@@ -145,6 +145,13 @@ def test_two_processes_share_the_rows(tiny_config, tmp_path):
     shards = Store(tmp_path / "cache", FluxEncoder(ROOT.joinpath(config["base"])).fingerprint())
     rows = [row for facts in shards.facts for row in facts["rows"]]
     assert len(shards.facts) == 2 and sorted(rows) == list(range(6)), "each row once"
+
+
+def test_rows_of_one_subject_go_to_one_process():
+    """The two directions of a composite: the same pictures and words."""
+    source = type("Composites", (), {"subject": lambda self, row: row // 2})()
+    rows = [0, 1, 2, 3, 5, 8, 9, 10]
+    assert [share(rows, source, rank, 2) for rank in (0, 1)] == [[0, 1, 5, 10], [2, 3, 8, 9]]
 
 
 def test_a_process_encodes_its_own_share_alone(tiny_config, tmp_path, monkeypatch):

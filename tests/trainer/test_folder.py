@@ -28,7 +28,25 @@ def test_pairs_are_read(tmp_path):
     first, second = source[0], source[1]
     assert (first.words, first.caption, first.kind) == ("a cat", "a cat on a sofa", "cat")
     assert (first.reference == flat((9, 8, 7))).all() and (first.target == flat((9, 8, 7), 48, 32)).all()
-    assert (second.words, second.caption, second.kind) == ("The Owl", "the owl flies", "bird")
+    assert (second.words, second.caption, second.kind) == ("The Owl", "the owl flies", "owl")
+
+
+def test_who_is_on_several_pairs_never_meets_itself(tmp_path):
+    """And what is paired as furniture is not called "another chair" beside a table."""
+    said = [("a cat", "cat", "Tom"), ("a cat", "cat", " tom "), ("a cat", "cat", "Kitty")]
+    said += [("a chair", "furniture", None), ("a table", "furniture", None)]
+    for k, (words, kind, subject) in enumerate(said):
+        told = {"words": words, "caption": f"{words} in a room", "kind": kind}
+        write_pair(tmp_path / f"{k}", json.dumps(told | ({"subject": subject} if subject else {})))
+    source = Folder(tmp_path)
+    assert source.subject(0) == source.subject(1) != source.subject(2)
+    assert source.subject(3) != source.subject(4)
+    prompts = {Feed(source, {"same": 1}, seed=0)[k].prompt for k in range(40)}
+    cats, furniture = ([p for p in prompts if word in p] for word in ("a cat", "a chair"))
+    assert cats and all("another cat" in p for p in cats)
+    assert furniture and all("a table" in p and "another" not in p for p in furniture)
+    pairs = {Feed(source, {"same": 1}, seed=s).order[k].rows for s in range(5) for k in range(40)}
+    assert not pairs & {(0, 1), (1, 0)}
 
 
 def test_kinds_are_known_without_a_picture(tmp_path):

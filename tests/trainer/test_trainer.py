@@ -145,6 +145,18 @@ def test_the_lora_of_a_run_that_is_not_finished(config, tmp_path):
         assert a.metadata() | {"minutes": ""} == b.metadata() | {"minutes": ""}
 
 
+def test_a_stage_leaves_its_lora(config, tmp_path):
+    """As a run would that ends there, and the last stage's is the result."""
+    losses_of(config, tmp_path)
+    assert [f.name for f in sorted(tmp_path.glob("dual_lora*"))] == [LORA, "dual_lora_stage_1.safetensors"]
+    short = config | {"stages": [config["stages"][0]], "cooldown": 0.0}
+    losses_of(config | {"cooldown": 0.0}, tmp_path / "whole")
+    losses_of(short, tmp_path / "short")
+    with safe_open(tmp_path / "whole" / "dual_lora_stage_1.safetensors", "pt") as a:
+        with safe_open(tmp_path / "short" / LORA, "pt") as b:
+            assert all(torch.equal(a.get_tensor(n), b.get_tensor(n)) for n in b.keys())
+
+
 def test_a_run_begins_with_a_lora(config, tmp_path):
     """With a rate of almost nothing it stays what it began with, and that is not nothing."""
     losses_of(config | {"learning_rate": 1e-2}, tmp_path / "first")

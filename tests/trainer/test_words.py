@@ -46,6 +46,10 @@ def test_another_replaces_the_article_where_the_words_are_said(caption, words, e
     assert find_words(expected, another(words))
 
 
+def test_words_may_be_an_emoji():
+    assert say_another("🐱 on a sofa", "🐱") == "another 🐱 on a sofa"
+
+
 def test_words_are_found_at_word_boundaries_and_in_any_case():
     assert find_words("a Category. A CAT!", "a cat") == (12, 16)
     with pytest.raises(ValueError, match="'cat'"):

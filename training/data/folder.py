@@ -3,12 +3,14 @@
     my_cat_1/ref.png  my_cat_1/target.png  my_cat_1/caption.json: {"words": "a cat",
     my_cat_2/…                                "caption": "a cat on a sofa", "kind": "cat"}
 
-`kind` may be left out: then it is the words without their article.
+`kind`, what diptychs of one kind go by, may be left out: then it is the words without their article.
+`subject` may be given, too: pairs that show one individual have the same, and never meet in a diptych.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +28,7 @@ class _Entry:
     words: str
     caption: str
     kind: str
+    subject: str  # "" = nobody else's
 
 
 class Folder(Source):
@@ -53,10 +56,13 @@ class Folder(Source):
     def __getitem__(self, row: int) -> Pair:
         entry = self.entries[row]
         reference, target = (_picture(entry.folder / name) for name in (REFERENCE, TARGET))
-        return Pair(reference, target, entry.words, entry.caption, entry.kind)
+        return Pair(reference, target, entry.words, entry.caption, _plain(phrase_of(entry.words)))
 
     def kind(self, row: int) -> str:
         return self.entries[row].kind
+
+    def subject(self, row: int) -> Hashable:
+        return self.entries[row].subject or row
 
     def where(self, row: int) -> str:
         return str(self.entries[row].folder)
@@ -85,8 +91,8 @@ def _entry(path: Path) -> _Entry:
         raise BadRow(f"{file} is not JSON ({error}). Write it as {_form()}.", "caption not JSON") from None
     if not isinstance(found, dict):
         raise BadRow(f"{file} holds {found!r}. Write it as {_form()}.", "caption without words")
-    for name in ("words", "caption", "kind"):
-        text = found.get(name, "" if name != "kind" else "-")
+    for name in ("words", "caption", "kind", "subject"):
+        text = found.get(name, "" if name in ("words", "caption") else "-")
         if not isinstance(text, str) or not text.strip():
             raise BadRow(
                 f"{file}: its {name!r} is {found.get(name)!r}, not words. Write it as {_form()}.",
@@ -94,7 +100,11 @@ def _entry(path: Path) -> _Entry:
             )
     words = found["words"].strip()
     kind = found.get("kind") or phrase_of(words)
-    return _Entry(path, words, found["caption"].strip(), " ".join(kind.lower().split()))
+    return _Entry(path, words, found["caption"].strip(), _plain(kind), _plain(found.get("subject", "")))
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split())
 
 
 def _picture(file: Path):

@@ -33,7 +33,7 @@ def say_another(caption: str, words: str) -> str:
     """The caption with "another" in place of the words' article, or in front of words without one."""
     words = words.strip()
     first, _ = find_words(caption, words)
-    quotes = words[: next(i for i, letter in enumerate(words) if letter.isalnum())]
+    quotes = words[: next((i for i, letter in enumerate(words) if letter.isalnum()), 0)]
     if caption[:first].endswith(quotes):
         first -= len(quotes)  # '"Eames" chair' is said from its first quote on
     without = phrase_of(words) == words

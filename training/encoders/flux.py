@@ -30,7 +30,7 @@ class FluxEncoder(Parts):
 
     def words(self, text: str) -> Tensor:
         """Cut out of what was read with its padding, as ComfyUI's encoder reads it: without a mask."""
-        return self._read(text)[: len(self.t5_tokens(text))]
+        return self._read(text)[: len(self.t5_tokens(text))].clone()  # kept, without the rest of it
 
     def tokens(self, text: str) -> int:
         return max(self.length, len(self.t5_tokens(text)))

@@ -46,7 +46,8 @@ class Trainer:
 
     def __init__(self, config: dict, model: Trained, examples: Examples, folder: Path) -> None:
         self.config, self.examples, self.folder = config, examples, folder
-        unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # dropped conditions
+        # Dropped conditions leave parameters unused. A view: gradients are held once.
+        unused = DistributedDataParallelKwargs(find_unused_parameters=True, gradient_as_bucket_view=True)
         self.accelerator = Accelerator(
             mixed_precision=precision_of(config, model.flux), cpu=config["cpu"], kwargs_handlers=[unused]
         )

@@ -27,8 +27,8 @@ def check_lora(state: Mapping[str, Tensor], name: str) -> None:
         )
     if "single_blocks.37.processor.qkv_lora.up.weight" in state:
         log.warning(
-            "%s is a UNO or USO LoRA, made for all tokens: it belongs in Load LoRA, USO with one subject, UNO "
-            "with up to three. For more, choose UNO here as subject_lora and as noise_lora, with the preset "
-            "'UNO, four or more'.",
+            "%s is a UNO or USO LoRA, made for all tokens: it belongs in Load LoRA, USO with one subject and "
+            "UNO with up to three. For more, choose UNO here as subject_lora and as noise_lora, with the "
+            "preset 'UNO, four or more'.",
             name,
         )

@@ -1,0 +1,25 @@
+"""How often a run comes back to the same examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from .feed import Feed
+
+OFTEN = 10  # times; more is told before a run begins
+NAMES = {"single": "single subjects", "random": "diptychs", "same": "diptychs of one kind"}
+
+
+def often(config: dict, feeds: Sequence[Feed], processes: int, least: float = OFTEN) -> Iterator[str]:
+    """A line for each stage and mode whose examples come `least` times and more."""
+    for number, (stage, feed) in enumerate(zip(config["stages"], feeds), 1):
+        examples = stage["steps"] * config["batch"] * config["accumulation"] * processes
+        for mode, share in stage["mix"].items():
+            there = feed.order.lengths.get(mode, 0)
+            asked = share / sum(stage["mix"].values()) * examples
+            times = asked / there if there else 0
+            if times >= least:
+                yield (
+                    f"Stage {number}: {asked:,.0f} times one of the data's {there:,} {NAMES[mode]}: each about "
+                    f"{times:,.1f} times."
+                )
