@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from accelerate import PartialState
+from accelerate.utils import gather_object
 from torch import Tensor
 from tqdm import tqdm
 
@@ -64,7 +65,7 @@ def encode(config: dict, dry_run: bool = False) -> None:
         state.wait_for_everyone()
         own = share(left, feeds[0].source, state.process_index, state.num_processes)
         making.write([own[i : i + SHARD] for i in range(0, len(own), SHARD)], state.is_main_process)
-        state.wait_for_everyone()
+        feeds[0].learn_of(gather_object([feeds[0].told()]))
         if state.is_main_process:
             print(*feeds[0].report(), f"Everything is in {store.folder}.", sep="\n")
 

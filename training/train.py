@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from accelerate import PartialState
+from accelerate.utils import gather_object
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -93,6 +94,8 @@ def train(config: dict, folder: Path, each_step: EachStep = lambda trainer, loss
     if trainer.accelerator.is_main_process:
         print(*often(config, feeds, trainer.accelerator.num_processes), sep="\n")
     trainer.run(lambda trainer, loss: [look(trainer, loss) for look in looks])
+    for feed in feeds:
+        feed.learn_of(gather_object([feed.told()]))
     if trainer.accelerator.is_main_process:
         export(trainer, folder / LORA)
         print(*dict.fromkeys(line for feed in feeds for line in feed.report()), sep="\n")

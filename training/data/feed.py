@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from .diptych import check_words, diptych, single
 from .example import Example
@@ -54,6 +54,14 @@ class Feed:
     def report(self) -> list[str]:
         """Lines for the end of a run: what was left out at first, and what was skipped since."""
         return [*self.source.notes(), *self._reasons()]
+
+    def learn_of(self, others: Iterable[Mapping[tuple[int, ...], tuple[str, str]]]) -> None:
+        """What other processes found bad, as they tell it."""
+        for told in others:
+            self.bad |= {rows: BadRow(*said) for rows, said in told.items() if rows not in self.bad}
+
+    def told(self) -> dict[tuple[int, ...], tuple[str, str]]:
+        return {rows: (str(error), error.reason) for rows, error in self.bad.items()}
 
     def _make(self, rows: tuple[int, ...]) -> Example | None:
         if rows in self.bad:

@@ -20,6 +20,6 @@ def often(config: dict, feeds: Sequence[Feed], processes: int, least: float = OF
             times = asked / there if there else 0
             if times >= least:
                 yield (
-                    f"Stage {number}: {asked:,.0f} times one of the data's {there:,} {NAMES[mode]}: each about "
-                    f"{times:,.1f} times."
+                    f"Stage {number}: {asked:,.0f} times one of the data's {there:,} {NAMES[mode]}: "
+                    f"each about {times:,.1f} times."
                 )
