@@ -18,6 +18,11 @@ def own_keys(options: dict, kept: dict[tuple, dict]) -> Iterator[None]:
     """
     patches = options.get("patches", {}).get("attn1_patch", ())
     caches = [patch for patch in patches if type(patch).__name__ == CACHE]
+    if caches and options.get("multigpu_thread_device") is not None:
+        raise ValueError(
+            "Flux KV Cache keeps what it keeps in one place, and MultiGPU CFG Split runs both sides at once. "
+            "With MUSAR Routing take one of the two out."
+        )
     others = [cache.cache for cache in caches]
     for place, cache in enumerate(caches):
         cache.cache = kept.setdefault((place, *names_of(options)), {})
