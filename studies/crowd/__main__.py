@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import cache
 from pathlib import Path
 
-import numpy as np
 import yaml
-from tqdm import tqdm
 
 from tools.comfy_server import ROOT
 from tools.report import write_section
 
 from ..judging.crowds import crowd_cases
 from ..judging.variant import Variant, learn, variants
-from ..training_free.drawn import as_json, drawn
+from ..training_free.drawn import drawn, judge_each, scores_in
 from ..training_free.report import table
 from ..training_free.ways import way_of
 
@@ -41,19 +40,21 @@ def main() -> None:
 
 def judge(variant: Variant) -> None:
     """Every way that is not judged yet; each is kept as soon as it is done."""
-    scores = json.loads(variant.scores.read_text()) if variant.scores.exists() else {}
     settings = SETTINGS["judge"]
     asked = {
         name: crowd_cases(prompts=settings["prompts"], **cell) for name, cell in settings["cells"].items()
     }
-    missing = [name for name in SETTINGS["ways"][variant.name] if name not in scores]
-    if missing and not variant.lora.exists():
+    ways, there = SETTINGS["ways"][variant.name], scores_in(variant.scores)
+    left = [name for name in ways if name not in there]
+    if left and not variant.lora.exists():
         learn(variant, RUNS)
-    for name in tqdm(missing, f"judging {variant.name}"):
-        way = way_of(SETTINGS["ways"][variant.name][name]).placed(SETTINGS["trained"].get(variant.name, 0))
-        scores[name] = drawn(variant.artist(way.gated), way, asked, settings["seeds"])
-        variant.scores.write_text(as_json(scores))
-        print(name, {cell: round(float(np.mean(f["identity"])), 3) for cell, f in scores[name].items()})
+    artist = cache(variant.artist)
+
+    def draw(name: str) -> dict[str, dict[str, list]]:
+        way = way_of(ways[name]).placed(SETTINGS["trained"].get(variant.name, 0))
+        return drawn(artist(way.gated), way, asked, settings["seeds"])
+
+    judge_each(variant.scores, left, draw)
 
 
 def write_report(judged: list[Variant]) -> None:

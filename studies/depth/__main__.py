@@ -6,11 +6,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import torch
 import yaml
 from safetensors.torch import load_file
-from tqdm import tqdm
 
 from sprites.text_encoder import TextEncoder
 from tools.comfy_server import ROOT
@@ -21,7 +19,7 @@ from ..base_model.flux import train_flux
 from ..base_model.publish import publish
 from ..judging.cases import Case, cases, name_of
 from ..judging.variant import Variant, learn, variants
-from ..training_free.drawn import as_json, drawn
+from ..training_free.drawn import drawn, judge_each, scores_in
 from ..training_free.report import table
 from ..training_free.ways import way_of
 
@@ -43,9 +41,9 @@ def main() -> None:
 def judge(variant: Variant) -> None:
     """Every way that is not judged yet; each is kept as soon as it is done."""
     settings = SETTINGS["judge"]
-    scores = json.loads(variant.scores.read_text()) if variant.scores.exists() else {}
-    missing = [name for name in SETTINGS["ways"] if name not in scores]
-    if not missing and OWNERS.exists():
+    there = scores_in(variant.scores)
+    left = [name for name in SETTINGS["ways"] if name not in there]
+    if not left and OWNERS.exists():
         return
     if not BASE.exists():
         run = train_flux(SETTINGS["base"], TextEncoder(load_file(WORDS)), RUNS / "base.safetensors")
@@ -56,10 +54,11 @@ def judge(variant: Variant) -> None:
     if not OWNERS.exists():
         seen = [case for cell, prompts in asked.items() if cell in ("2", "3", "4") for case in prompts[:20]]
         OWNERS.write_text(json.dumps(owners.table(artist, seen), indent=1) + "\n")
-    for name in tqdm(missing, f"judging {variant.name}"):
-        scores[name] = drawn(artist, way_of(SETTINGS["ways"][name]), asked, settings["seeds"])
-        variant.scores.write_text(as_json(scores))
-        print(name, {cell: round(float(np.mean(f["identity"])), 3) for cell, f in scores[name].items()})
+
+    def draw(name: str) -> dict[str, dict[str, list]]:
+        return drawn(artist, way_of(SETTINGS["ways"][name]), asked, settings["seeds"])
+
+    judge_each(variant.scores, left, draw)
 
 
 def asked_for() -> dict[str, list[Case]]:

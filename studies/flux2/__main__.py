@@ -9,9 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import yaml
-from tqdm import tqdm
 
 from tools.comfy_server import ROOT
 from tools.report import write_section
@@ -23,7 +21,7 @@ from ..device import DEVICE
 from ..judging.cases import Case, cases, name_of
 from ..judging.score import Artist
 from ..judging.variant import Variant, learn, variants
-from ..training_free.drawn import as_json, drawn
+from ..training_free.drawn import drawn, judge_each, scores_in
 from ..training_free.report import rows_of, table
 from ..training_free.ways import WORDS, way_of
 
@@ -93,17 +91,17 @@ def judge(
     file: Path, artist: Callable[[], Artist], ways: dict[str, dict], asked: Mapping[str, Sequence[Case]]
 ) -> None:
     """Every way that is not judged yet; each is kept as soon as it is done."""
-    scores = json.loads(file.read_text()) if file.exists() else {}
-    missing = [name for name in ways if name not in scores]
-    if not missing:
+    left = ways.keys() - scores_in(file)
+    if not left:
         return
     first = artist()
-    for name in tqdm(missing, f"judging {file.stem}"):
+
+    def draw(name: str) -> dict[str, dict[str, list]]:
         way = way_of(ways[name])
         painter = replace(first, negative_references=way.negative != WORDS)
-        scores[name] = drawn(painter, way, asked, SETTINGS["judge"]["seeds"])
-        file.write_text(as_json(scores))
-        print(name, {cell: round(float(np.mean(f["identity"])), 3) for cell, f in scores[name].items()})
+        return drawn(painter, way, asked, SETTINGS["judge"]["seeds"])
+
+    judge_each(file, [name for name in ways if name in left], draw)
 
 
 def in_few_steps() -> Artist:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import replace
-
-import numpy as np
-from tqdm import tqdm
+from functools import cache
 
 from ..ablation.variants import every_variant
 from ..judging.cases import Case, cases, name_of
 from ..judging.variant import Variant, learn
-from .drawn import as_json, drawn, missing
+from .drawn import drawn, judge_each, missing, scores_in
 from .models import RESULTS, RUNS, SETTINGS, WAYS, every_model
 from .report import write_report
 
@@ -52,23 +49,20 @@ def ways_for(variant: Variant) -> list[str]:
 
 def judge(variant: Variant, ways: list[str]) -> None:
     """Every way and cell that is not judged yet; each way is kept as soon as it is done."""
-    scores = json.loads(variant.scores.read_text()) if variant.scores.exists() else {}
-    left = missing(scores, {name: asked_of(variant, name) for name in ways})
+    left = missing(scores_in(variant.scores), {name: asked_of(variant, name) for name in ways})
     if not left:
         return
     if not variant.lora.exists():
         print(f"Training {variant.name} …")
         learn(variant, RUNS)
-    artists = {}
-    for name, asked in tqdm(left.items(), f"judging {variant.name}"):
-        gated = WAYS[name].gated
-        if gated not in artists:
-            artists[gated] = variant.artist(gated)
-        trained = SETTINGS["trained"].get(variant.repeats or variant.name, 0)
-        found = drawn(artists[gated], WAYS[name].placed(trained), asked, SETTINGS["judge"]["seeds"])
-        scores[name] = scores.get(name, {}) | found
-        variant.scores.write_text(as_json(scores))
-        print(name, {cell: round(float(np.mean(f["identity"])), 3) for cell, f in found.items()})
+    artist = cache(variant.artist)
+    trained = SETTINGS["trained"].get(variant.repeats or variant.name, 0)
+
+    def draw(name: str) -> dict[str, dict[str, list]]:
+        way = WAYS[name]
+        return drawn(artist(way.gated), way.placed(trained), left[name], SETTINGS["judge"]["seeds"])
+
+    judge_each(variant.scores, left, draw)
 
 
 def asked_of(variant: Variant, way: str) -> dict[str, list[Case]]:

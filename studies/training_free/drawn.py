@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from ..judging.cases import Case
 from ..judging.score import Artist, figures
@@ -39,6 +41,20 @@ def missing(
         for name, asked in every.items()
     }
     return {name: asked for name, asked in left.items() if asked}
+
+
+def scores_in(file: Path) -> dict:
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def judge_each(file: Path, left: Iterable[str], draw: Callable[[str], dict[str, dict[str, list]]]) -> None:
+    """Each of these ways, as `draw` draws it; it is kept in the file as soon as it is done."""
+    scores = scores_in(file)
+    for name in tqdm(list(left), f"judging {file.stem}"):
+        found = draw(name)
+        scores[name] = scores.get(name, {}) | found
+        file.write_text(as_json(scores))
+        print(name, {cell: round(float(np.mean(f["identity"])), 3) for cell, f in found.items()})
 
 
 def mean(pictures: list[dict], figure: str) -> float | None:

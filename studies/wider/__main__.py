@@ -6,13 +6,12 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
-import numpy as np
 import torch
 import yaml
 from safetensors.torch import load_file
-from tqdm import tqdm
 
 from sprites.text_encoder import TextEncoder
 from tools.comfy_server import ROOT
@@ -26,7 +25,7 @@ from ..judging.cases import Case, cases, name_of
 from ..judging.table import bootstrap
 from ..judging.variant import Variant, learn, variants
 from ..training_free import models as free
-from ..training_free.drawn import as_json, drawn, missing
+from ..training_free.drawn import as_json, drawn, judge_each, missing, scores_in
 from ..training_free.report import table
 from ..training_free.ways import Way
 
@@ -82,7 +81,7 @@ def model(name: str) -> Variant:
 
 def words_alone(variant: Variant, asked: dict[str, list[Case]]) -> None:
     """What each base draws without references, its LoRA turned to nothing."""
-    scores = json.loads(ALONE.read_text()) if ALONE.exists() else {}
+    scores = scores_in(ALONE)
     bases = {"Sprites' base": ablation.every_variant()[0].config["base"], "wider": BASE}
     told = {cell: [Told(**vars(case)) for case in prompts] for cell, prompts in asked.items()}
     for name, left in missing(scores, dict.fromkeys(bases, told)).items():
@@ -94,29 +93,24 @@ def words_alone(variant: Variant, asked: dict[str, list[Case]]) -> None:
         ALONE.write_text(as_json(scores))
 
 
-def scores_of(variant: Variant) -> dict:
-    return json.loads(variant.scores.read_text()) if variant.scores.exists() else {}
-
-
 def unjudged(variant: Variant, asked: dict[str, list[Case]]) -> dict:
-    return missing(scores_of(variant), dict.fromkeys(SETTINGS["models"][variant.name][1:], asked))
+    return missing(scores_in(variant.scores), dict.fromkeys(SETTINGS["models"][variant.name][1:], asked))
 
 
 def judge(variant: Variant, asked: dict[str, list[Case]]) -> None:
     """Every way that is not judged yet; each is kept as soon as it is done."""
-    scores = scores_of(variant)
-    for name, left in tqdm(unjudged(variant, asked).items(), f"judging {variant.name}"):
-        artist = variant.artist(free.WAYS[name].gated)
-        found = drawn(artist, free.WAYS[name], left, JUDGE["seeds"])
-        scores[name] = scores.get(name, {}) | found
-        variant.scores.write_text(as_json(scores))
-        print(name, {cell: round(float(np.mean(f["identity"])), 3) for cell, f in found.items()})
+    left, artist = unjudged(variant, asked), cache(variant.artist)
+
+    def draw(name: str) -> dict[str, dict[str, list]]:
+        return drawn(artist(free.WAYS[name].gated), free.WAYS[name], left[name], JUDGE["seeds"])
+
+    judge_each(variant.scores, left, draw)
 
 
 def write_report(judged: list[Variant]) -> None:
     base, cells = SETTINGS["base"], [name_of(*cell) for cell in JUDGE["cells"]]
     alone = json.loads(ALONE.read_text())
-    scores = {f"{v.name}: {way}": s for v in judged for way, s in scores_of(v).items()}
+    scores = {f"{v.name}: {way}": s for v in judged for way, s in scores_in(v.scores).items()}
     lines = [
         f"Sprites' base model trained on for {base['steps']:,} steps of {base['batch']}, with up to eight "
         "subjects, and on it the LoRAs of the other studies as they are; *full, trained on it* began as "

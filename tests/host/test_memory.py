@@ -146,8 +146,6 @@ def test_kept_keys_by_side_and_id(pack):
     with keys.own_keys(options | {"cond_or_uncond": [0]}, kept):
         assert cache.cache == {"double_0": 0}
     assert cache.cache is None
-    with pytest.raises(
-        ValueError, match="MultiGPU CFG Split runs both sides at once. With"
-    ):
+    with pytest.raises(ValueError, match="MultiGPU CFG Split runs both sides at once. With"):
         with keys.own_keys(options | {"multigpu_thread_device": "cuda:1"}, kept):
             pass
