@@ -17,6 +17,8 @@ from .layout import TokenLayout
 
 BRANCHES = ("subject", "noise")
 STREAMS = ("text", "image", "joint")
+FORMAT, VERSION = "musar_format", "1"  # metadata of a file with both branches
+TRAINED = "musar_trained"  # metadata: JSON of how it was trained
 
 
 @dataclass(frozen=True)

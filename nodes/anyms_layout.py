@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from ..anyms_attention import BACKGROUNDS, MERGES
 from .anyms_adapter import AdapterType
-from .conditioning import LIMIT, NAMES
+from .host import sockets
 from .host.anyms.adapter_files import Adapter
 from .host.anyms.layout import lay_out
 from .host.anyms.place import place
@@ -39,7 +39,7 @@ class AnymsLayout(io.ComfyNode):
                     "subjects",
                     template=io.Autogrow.TemplateNames(
                         SubjectType.Input("subject", tooltip="From MUSAR Subject; up to 16."),
-                        names=NAMES,
+                        names=sockets.NAMES,
                         min=1,
                     ),
                     tooltip="The subjects. Images, strengths and regions count; the prompt says the rest.",
@@ -123,12 +123,7 @@ class AnymsLayout(io.ComfyNode):
         background: str = BACKGROUNDS[0],
         **surplus: Any,
     ) -> io.NodeOutput:
-        if surplus:  # the host hands on links that the schema does not have
-            raise ValueError(
-                f"{', '.join(surplus)} cannot be used: subjects go from subjects.subject_1 to "
-                f"subjects.subject_{LIMIT}, {LIMIT} at most."
-            )
-        wired = {name: subjects[name] for name in NAMES if (subjects or {}).get(name) is not None}
+        wired = sockets.wired(subjects, surplus)
         if weight == 0 or not wired:
             return io.NodeOutput(model)
         if start_percent > end_percent:

@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..musar_attention import POSITIONS
-from .host import notice
+from .host import notice, sockets
 from .host.boxes import place_boxes
 from .host.encode import encode_prompt, plan_subjects
 from .host.families import PRESETS
@@ -15,9 +15,7 @@ from .host.notice import BY_HAND
 from .host.plan import Placement, Subject
 from .subject import SubjectType
 
-LIMIT = 16
 NEGATIVE = 1  # the output
-NAMES = [f"subject_{i}" for i in range(1, LIMIT + 1)]
 
 
 class MusarConditioning(io.ComfyNode):
@@ -47,7 +45,7 @@ class MusarConditioning(io.ComfyNode):
                     "subjects",
                     template=io.Autogrow.TemplateNames(
                         SubjectType.Input("subject", tooltip="From MUSAR Subject; up to 16."),
-                        names=NAMES,
+                        names=sockets.NAMES,
                         min=0,
                     ),
                     tooltip="The subjects. Several with the same phrase take its occurrences in order.",
@@ -104,7 +102,7 @@ class MusarConditioning(io.ComfyNode):
                     "places",
                     default=0,
                     min=0,
-                    max=LIMIT,
+                    max=sockets.LIMIT,
                     optional=True,
                     advanced=True,
                     tooltip="How many places there are for references, which take them in turn; 0 = one "
@@ -168,12 +166,7 @@ class MusarConditioning(io.ComfyNode):
         negative_prompt: str = "",
         **surplus: Any,
     ) -> io.NodeOutput:
-        if surplus:  # the host hands on links that the schema does not have
-            raise ValueError(
-                f"{', '.join(surplus)} cannot be used: subjects go from subjects.subject_1 to "
-                f"subjects.subject_{LIMIT}, {LIMIT} at most."
-            )
-        wired = {name: subjects[name] for name in NAMES if (subjects or {}).get(name) is not None}
+        wired = sockets.wired(subjects, surplus)
         placed = place_boxes(boxes, list(wired), (canvas_width, canvas_height))
         conditioning, family, stream = encode_prompt(clip, prompt, guidance)
         negative = encode_prompt(clip, negative_prompt, guidance)[0] if notice.is_wired(NEGATIVE) else None

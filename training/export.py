@@ -14,7 +14,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from musar_attention.lora import BRANCHES
+from musar_attention.lora import BRANCHES, FORMAT
 from tools.whole_file import save_whole
 
 AVERAGE = "average|"
@@ -39,7 +39,7 @@ def export(lora: Path, folder: Path) -> list[Path]:
             if any(name.startswith(AVERAGE) for name in file.keys()):
                 return [_unfinished(lora, folder)]
             state = {name: file.get_tensor(name) for name in file.keys()}
-            facts = {name: v for name, v in (file.metadata() or {}).items() if name != "musar_format"}
+            facts = {name: v for name, v in (file.metadata() or {}).items() if name != FORMAT}
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{lora} cannot be read as safetensors ({error}). Give the file of a run.") from None
     files = []

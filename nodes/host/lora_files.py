@@ -17,11 +17,9 @@ from comfy.weight_adapter.base import WeightAdapterBase
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from ...musar_attention.lora import BRANCHES
+from ...musar_attention.lora import BRANCHES, FORMAT, VERSION
 from .families import Family
 
-FORMAT = "musar_format"  # metadata of a file with both branches
-VERSION = "1"
 PLAIN = "MUSAR Dual LoRA takes plain LoRAs only. Put it in Load LoRA, where it acts on all tokens."
 DIFFERENCES = (".diff", ".diff_b", ".w_norm", ".b_norm", ".set_weight")  # the host keeps no list of these
 

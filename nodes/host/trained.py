@@ -9,9 +9,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from .lora_files import FORMAT
-
-TRAINED = "musar_trained"  # metadata: JSON, as the trainer writes it
+from ...musar_attention.lora import FORMAT, TRAINED
 
 
 def facts_of(path: Path) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from musar_attention import LowRank, TokenLayout, add_dual_lora
-from musar_attention.lora import BRANCHES
+from musar_attention.lora import BRANCHES, FORMAT, TRAINED, VERSION
 
 FACTORS = {"down": "A", "up": "B"}  # in files
 EVERYONE = "all"  # one LoRA for all tokens, as the ablation has it
@@ -136,5 +136,5 @@ def metadata(
     facts = {f"{branch}_rank": str(rank) for branch, rank in ranks.items()}
     facts |= {"base_model": base_model, "step": str(step), "minutes": f"{seconds / 60:.1f}"}
     if trained:
-        facts["musar_trained"] = json.dumps(trained)
-    return facts if EVERYONE in ranks else {"musar_format": "1"} | facts
+        facts[TRAINED] = json.dumps(trained)
+    return facts if EVERYONE in ranks else {FORMAT: VERSION} | facts
