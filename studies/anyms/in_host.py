@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -92,4 +93,6 @@ def timed(run: Callable[[], Tensor]) -> tuple[Tensor, float]:
 
 def peak() -> float:
     """GB that this process had at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    return (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
+    )

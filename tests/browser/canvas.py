@@ -125,6 +125,7 @@ def run(page, button=None):
       window.done = new Promise((yes, no) => {
         window.app.api.addEventListener('execution_success', () => yes(), {once: true});
         window.app.api.addEventListener('execution_error', e => no(e.detail.exception_message), {once: true});
+        window.app.api.addEventListener('execution_interrupted', () => no('interrupted'), {once: true});
       });
     }""")
     (button or page.get_by_test_id("queue-button")).click()

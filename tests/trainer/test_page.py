@@ -17,9 +17,14 @@ def test_the_install_line_is_the_extra():
 
 def test_every_command_names_files_that_are_there():
     commands = "".join(re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
-    for module in re.findall(r"-m ([a-z_.0-9]+)", commands):
+    modules, configs = (
+        re.findall(r"-m ([a-z_.0-9]+)", commands),
+        re.findall(r"--config (training/\S+)", commands),
+    )
+    assert modules and configs
+    for module in modules:
         assert (ROOT / f"{module.replace('.', '/')}.py").is_file(), module
-    for config in re.findall(r"--config (training/\S+)", commands):
+    for config in configs:
         assert (ROOT / config).is_file(), config
 
 
