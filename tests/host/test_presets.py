@@ -15,11 +15,12 @@ BY_HAND, FOLLOWS = "by hand", "as the conditioning says"
         ("Kontext", "index", False),
         ("UNO, four or more", "diagonal", True),
         ("Kontext, one place", "index", False),
+        ("MUSAR, four or more", "diagonal", True),
     ],
 )
 def test_a_preset_is_its_settings(flux, route, sample, condition, preset, positions, static):
     by_hand = route(flux, static=static, evidence="centred")
-    places = int(preset == "Kontext, one place")
+    places = int(preset in ("Kontext, one place", "MUSAR, four or more"))
     wanted = sample(by_hand, condition(PROMPT, "dog", "robot", positions=positions, places=places))
     for other in (True, False):  # whatever the widgets say
         model = route(flux, static=other, settings=FOLLOWS)

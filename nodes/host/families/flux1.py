@@ -70,6 +70,7 @@ FLUX1 = Family(
         Preset("Kontext", "index", static=False),
         Preset("UNO, four or more", "diagonal", static=True, off_prompt=True),
         Preset("Kontext, one place", "index", static=False, places=1),
+        Preset("MUSAR, four or more", "diagonal", static=True, dual=True, places=1),
     ),
     check_lora=check_lora,
 )
