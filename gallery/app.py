@@ -21,6 +21,7 @@ ASKED = {  # of each kind of node
     "CLIPTextEncode": ("text",),
     "KSampler": ("seed",),
     "RandomNoise": ("noise_seed",),
+    "PrimitiveInt": ("value",),
 }
 
 

@@ -77,7 +77,7 @@ MUSAR = Base(
     768,
     "The paper's own way: a dual LoRA, `static` on, and each subject's condition prompt in its `prompt`. "
     "Nobody has published such a LoRA for FLUX: train one (docs/training.md) and put it into `models/loras` "
-    "as `musar_dual_lora.safetensors`.",
+    "as `musar_dual_lora.safetensors`. With four or more subjects set `preset` to *MUSAR, four or more*.",
     preset="MUSAR",
     static=True,
     dual=True,
@@ -108,7 +108,8 @@ KLEIN_BASE = replace(
     steps=20,
     cfg=5.0,
     note="FLUX.2 klein base 4B, with CFG: the negative is MUSAR Conditioning's own, which has the same "
-    f"references. {_TRAINED}",
+    "references; what the picture should not be goes into its `negative_prompt` (*Show advanced*, with "
+    f"Nodes 2.0). {_TRAINED}",
 )
 _MANY = (
     "It reads references by itself and was trained seeing everything, so `static` is off, and its references "

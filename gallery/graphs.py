@@ -24,7 +24,8 @@ BOXED = (
     "Box 1 is subject 1's, box 2 subject 2's: outside its box a subject owns nothing. Draw them anew in "
     "Create Bounding Boxes, which asks for *Nodes 2.0* in ComfyUI's settings; its width and height are the "
     "picture's. ComfyUI 0.24.1 and older lack that node: there *Bounding Box* in its place gives subject 1 a "
-    "box."
+    "box. To leave a subject out set its `strength` to 0: where one is disconnected, the sockets close up, "
+    "and the next subject has its box."
 )
 
 
@@ -82,6 +83,8 @@ def _refined() -> Graph:
     model = g.add("92", "MusarRouting", "MUSAR Routing (second passes)", 2, **g.routing)
     words = g.add("12", "PrimitiveStringMultiline", "Prompt", 1, value=TWO)
     g.prompt["6"]["inputs"]["prompt"] = words
+    seed = g.add("13", "PrimitiveInt", "Seed", 1, value=g.prompt["9"]["inputs"]["seed"])
+    g.prompt["9"]["inputs"]["seed"] = seed
     last = ["9", 0]
     for k, (kind, _) in enumerate(subjects, 1):
         n, column = f"{9 + k}", 4 + 2 * k
@@ -109,8 +112,10 @@ def _refined() -> Graph:
         "Draws the picture, asks MUSAR Routing Preview for each subject's mask, and draws each part anew "
         "with its own reference alone: `denoise` of the later samplers says how much. The second passes "
         "have a MUSAR Routing of their own, so that the preview still finds the first pass. Prompt goes to "
-        "all three; they have one reference each, so 512 pixels of it. What else you change of the first "
-        "MUSAR Conditioning (`preset`), change in the others too."
+        "all three, so does Seed; they have one reference each, so 512 pixels of it. What else you change "
+        "of the first MUSAR Conditioning (`preset`), change in the others too. One picture at a time. A "
+        "further subject needs a chain of its own, copied from the last one, with the next number in *Mask "
+        "of the …*; where a subject goes, its chain goes too."
     )
     return g
 
@@ -140,7 +145,8 @@ def every_graph() -> list[Graph]:
     )
     repaint = draw("image_to_image_uno", UNO, pair, TWO, start="scene.png")
     repaint.notes.append(
-        "Starts from a picture of your own: a lower `denoise` keeps more of it. Its size is the result's."
+        "Starts from a picture of your own: a lower `denoise` keeps more of it. Its size is the result's: "
+        "bring a large one down to about half a megapixel first (*Scale Image to Total Pixels*)."
     )
     four = draw("batch_of_four_uno", UNO, pair, TWO, batch=4)
     four.notes.append("Four pictures at once: each has owners of its own. `batch_size` says how many.")

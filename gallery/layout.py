@@ -39,6 +39,7 @@ FILL = """async ([prompt, note, models, pack]) => {
       Object.assign(node.properties, {cnr_id: 'comfy-core', ver: '0.30.0'});  // older hosts then say so
     }
     if (node.type === 'MusarRoutingPreview') node.size = [340, 420];
+    if (node.type === 'PrimitiveInt') node.widgets[1].value = 'randomize';  // a seed
     const theirs = LiteGraph.registered_node_types[node.type].nodeData.python_module;
     if (theirs === `custom_nodes.${pack.cnr_id}`) Object.assign(node.properties, pack);
     if (models[node.id]) node.properties.models = models[node.id];
@@ -125,6 +126,9 @@ def _your_own(graph: Graph) -> list[str]:
     sockets = [SOCKETS[kind] for kind in SOCKETS if kind in kinds]
     if "MusarConditioning" in kinds:
         named += ", and write that word into its `phrase`"
+    told = [n["inputs"].get("prompt") for n in graph.prompt.values() if n["class_type"] == "MusarSubject"]
+    if "MusarConditioning" in kinds and any(told):
+        named += " and what its picture shows into its `prompt`"
     box = ", and draw a box for it" if "AnymsLayout" in kinds else ""
     return [
         f"Choose your own references in the Load Image nodes, and {named}. Load Image drops transparency: "

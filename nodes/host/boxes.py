@@ -18,7 +18,8 @@ def place_boxes(boxes: Any, names: list[str], canvas: tuple[int, int]) -> dict[s
         if name not in names:
             raise ValueError(
                 f"Box {number} of boxes belongs to {name}, and only {', '.join(names) or 'none'} is "
-                "connected. Remove boxes or connect more subjects."
+                "connected. Connect more subjects or remove boxes. To leave one out and keep the boxes, "
+                "set its strength to 0: sockets close up where one is disconnected."
             )
         try:
             x, y, width, height = (float(box[key]) for key in ("x", "y", "width", "height"))

@@ -30,6 +30,8 @@ UNROUTED = (
     "between the model loader and the sampler."
 )
 
+MANY = 4  # subjects for which there are presets
+
 FORGETFUL = (
     "KSampler (Efficient) gives its last picture again while prompt, seed and model are the same: it does "
     "not see that references, boxes or strengths changed. Use KSampler."
@@ -49,6 +51,7 @@ def show_status(
     warnings = warnings_of(around, positions, preset, family)
     plural = "s" * (subjects != 1)
     well = f"{subjects} subject{plural}, routed · {preset or told_by_hand(around, positions)}"
+    well += better(family, preset, subjects)
     text = UNROUTED if warnings == [UNROUTED] else " ".join([f"{well}." if warnings else well, *warnings])
     server = getattr(PromptServer, "instance", None)
     if server is not None:
@@ -56,6 +59,18 @@ def show_status(
     for warning in warnings:
         log.warning(warning)
     return {"text": warnings} if warnings else None
+
+
+def better(family: Family, preset: Preset | None, subjects: int) -> str:
+    """The preset for so many subjects, where it is another one."""
+    names = [known.name for known in family.presets]
+    if preset and preset.name in names and subjects >= MANY:
+        for name in (f"{preset.name}, four or more", f"{preset.name}, one place"):
+            if name in names:
+                return f". For {MANY} or more subjects there is the preset '{name}'"
+    if preset and preset.off_prompt and subjects == 1:
+        return ". With one subject the preset UNO, and its file in Load LoRA, is far better"
+    return ""
 
 
 def told_by_hand(around: Iterable[Mapping], positions: str) -> str:
@@ -107,12 +122,24 @@ def warnings_of(
             f"noise_lora, and {'noise_lora is none' if loras else 'there is none'}. Choose it there "
             "instead of in Load LoRA, or set preset to UNO."
         )
+    if preset and preset.off_prompt and (twice := _twice(around, loras)):
+        found.append(
+            f"{twice} is in MUSAR Dual LoRA and in another node as well, so that it acts twice, and on the "
+            "prompt too. Take it out of the other node."
+        )
     if preset and preset.dual and not loras:
         found.append(
             f"The preset {preset.name} is for a MUSAR dual LoRA, and none is connected. Add MUSAR Dual "
             "LoRA, or choose the preset of the weights you use."
         )
     return found
+
+
+def _twice(around: Iterable[Mapping], loras: Iterable[Mapping]) -> str:
+    """The file of a MUSAR Dual LoRA that another node loads, too."""
+    files = {inputs.get("subject_lora") for inputs in loras} - {NONE, None}
+    others = (n["inputs"].values() for n in around if n["class_type"] != LORA)
+    return next((v for values in others for v in values if isinstance(v, str) and v in files), "")
 
 
 def otherwise(inputs: Mapping, wanted: Mapping) -> tuple[dict, dict] | None:
