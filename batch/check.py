@@ -66,14 +66,15 @@ class Check:
         values, faults = dict(row.values), []
         for column, specs in self.specs.items():
             try:
-                first, *others = (self._read(spec, row.values.get(column)) for spec in specs)
+                read = [self._read(spec, row.values.get(column)) for spec in specs]
             except Unfit as unfit:
                 found = row.values.get(column)
                 faults.append((f"{column!r} {unfit}", "" if found in (None, "") else repr(found)))
                 continue
-            values[column] = first
-            told = zip(self.graph.targets[column][1:], others)
-            values |= {t.key(column): v for t, v in told if type(v) is not type(first) or v != first}
+            first = next((i for i, spec in enumerate(specs) if spec.kind == "IMAGE FILE"), 0)
+            values[column] = read[first]  # of a picture, what is uploaded takes its place
+            each = zip(self.graph.targets[column], specs, read)
+            values |= {t.key(column): value for t, spec, value in each if spec.kind != specs[first].kind}
         if self.asked and not faults:
             faults += self._phrases(values)
         return values, faults

@@ -18,7 +18,6 @@ class AnymsLayoutPreview(io.ComfyNode):
             category="MUSAR",
             description="Draws the boxes of MUSAR AnyMS Layout over the picture: what each subject was "
             "asked to fill, and which lies on top where they overlap.",
-            is_output_node=True,
             search_aliases=["layout map", "draw boxes", "anyms"],
             inputs=[
                 io.Model.Input("model", tooltip="The model behind MUSAR AnyMS Layout."),

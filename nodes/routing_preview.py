@@ -21,7 +21,6 @@ class MusarRoutingPreview(io.ComfyNode):
             category="MUSAR",
             description="Draws what MUSAR Routing decided in the run that made these samples: which "
             "subject owned each part of the picture, how strongly each subject called, and what leaked.",
-            is_output_node=True,
             search_aliases=["routing map", "attention map", "owner map", "affinity"],
             inputs=[
                 io.Model.Input("model", tooltip="The model that the sampler used."),

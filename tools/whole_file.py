@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -24,14 +25,22 @@ def flushed(path: Path) -> None:
         os.close(handle)
 
 
-def save_whole(tensors: Mapping[str, Tensor], file: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """ValueError where it cannot be written."""
+def save_whole(
+    tensors: Mapping[str, Tensor],
+    file: Path,
+    metadata: Mapping[str, str] | None = None,
+    lasting: bool = True,
+) -> None:
+    """ValueError where it cannot be written. `lasting`: a power cut would be a loss."""
     part = file.with_name(f"{file.name}.part")  # what a kill left of it is written over
     try:
         save_file(dict(tensors), part, dict(metadata or {}))
-        flushed(part)  # else the name may be on the disk before what it names
+        if lasting:
+            flushed(part)  # else the name may be on the disk before what it names
         os.replace(part, file)
-        flushed(file.parent)
+        with suppress(OSError):  # not every file system does that to a folder, and the file is there
+            if lasting:
+                flushed(file.parent)
     except (OSError, SafetensorError) as error:
         part.unlink(missing_ok=True)
         size = sum(t.nbytes for t in tensors.values())

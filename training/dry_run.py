@@ -51,6 +51,7 @@ def dry_run(config: dict, feeds: Sequence[Feed], folder: Path) -> Iterator[str]:
         )
         yield f"  ahead: {_ahead(config, model, case) / GB:.2f} GB of disk a process"
     yield from often(config, feeds, 1, least=0)
+    yield "With several processes, so many times more."
     yield f"Each checkpoint: {16 * learned / GB:.2f} GB, and as much while it is replaced."
     yield how_to_go_on(folder)
 

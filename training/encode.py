@@ -28,7 +28,7 @@ from .encoders.store import compact, name_of
 from .train import open_feeds
 
 SHARD = 512  # rows of data in one
-LOOK = 8  # subjects whose rows are encoded for the estimate
+LOOK = 8  # pairs of rows that are encoded for the estimate
 
 
 def main() -> None:
@@ -93,9 +93,10 @@ def rows_used(config: dict, feeds: Sequence[Feed], processes: int) -> set[int]:
 
 
 def share(rows: Sequence[int], source: Source, rank: int, processes: int) -> list[int]:
-    """Rows of one subject go to one process: they often have the same pictures, which are encoded once."""
+    """Rows that have the same pictures go to one process, which encodes them once."""
     numbers: dict[Hashable, int] = {}
-    return [r for r in rows if numbers.setdefault(source.subject(r), len(numbers)) % processes == rank]
+    of = source.subject if source.pictures_twice else lambda row: row
+    return [r for r in rows if numbers.setdefault(of(r), len(numbers)) % processes == rank]
 
 
 class _Making:
@@ -105,8 +106,7 @@ class _Making:
 
     def estimate(self, left: Sequence[int]) -> None:
         """Says how much it will be. ValueError where the disk has not the room."""
-        every = max(1, len({self.feed.source.subject(row) for row in left}) // LOOK)
-        some = share(left, self.feed.source, 0, every)
+        some = share(left, self.feed.source, 0, max(1, len(left) // (2 * LOOK)))[: 2 * LOOK]
         size = sum(t.nbytes for row in some for t in self._of(row).values())
         self.made.clear()
         needed = size / max(1, len(some)) * len(left)

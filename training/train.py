@@ -83,16 +83,15 @@ def train(config: dict, folder: Path, each_step: EachStep = lambda trainer, loss
     PartialState(cpu=config["cpu"])  # which GPU is this process's
     feeds = open_feeds(config)
     encoder = open_encoder(config["encoder"])
-    looks = [each_step]
+    looks = [keep_stages, each_step]
     if config["validation"]:
         sizes = Sizes(**(config["pixels"] or {}))
         looks.append(Validation(config["validation"], encoder, config["condition_prompts"], sizes))
         if config["encoder"].get("ahead"):
             encoder.free()
     trainer = Trainer(config, new_model(config), Examples(config, feeds, encoder), folder)
-    looks.append(keep_stages)
-    if trainer.accelerator.is_main_process:
-        print(*often(config, feeds, trainer.accelerator.num_processes), sep="\n")
+    for told in often(config, feeds, trainer.accelerator.num_processes):
+        trainer.accelerator.print(told)
     trainer.run(lambda trainer, loss: [look(trainer, loss) for look in looks])
     for feed in feeds:
         feed.learn_of(gather_object([feed.told()]))

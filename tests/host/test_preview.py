@@ -311,10 +311,3 @@ def test_an_ended_run_leaves_the_last_whole_one(flux, condition, route, sample, 
         with pytest.raises(ZeroDivisionError):
             sample(model, positive, steps=2, seed=8)
     assert torch.equal(preview(model, samples)[0], maps)
-
-
-def test_both_previews_run_with_nothing_behind_them():
-    from nodes import NODE_CLASS_MAPPINGS
-
-    for name in ("MusarRoutingPreview", "AnymsLayoutPreview"):
-        assert NODE_CLASS_MAPPINGS[name].OUTPUT_NODE

@@ -132,7 +132,7 @@ def test_routing_makes_a_difference_and_none_warns(server, edited, small):
     assert shown in server.log.read_text()
     assert opened(unrouted).tobytes() != routed.tobytes()
     again = server.run(small("two_subjects_kontext"))  # the warning goes when routing comes back
-    assert again.texts == ["2 subjects, routed · Kontext: positions index, static off"]
+    assert again.texts == ["2 subjects, routed · Kontext, one place: positions index, places 1, static off"]
     assert conditioning not in again.outputs
 
 

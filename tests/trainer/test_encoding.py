@@ -149,9 +149,11 @@ def test_two_processes_share_the_rows(tiny_config, tmp_path):
 
 def test_rows_of_one_subject_go_to_one_process():
     """The two directions of a composite: the same pictures and words."""
-    source = type("Composites", (), {"subject": lambda self, row: row // 2})()
+    facts = {"subject": lambda self, row: row // 2}
+    composites, others = (type("Rows", (), {**facts, "pictures_twice": twice})() for twice in (True, False))
     rows = [0, 1, 2, 3, 5, 8, 9, 10]
-    assert [share(rows, source, rank, 2) for rank in (0, 1)] == [[0, 1, 5, 10], [2, 3, 8, 9]]
+    assert [share(rows, composites, rank, 2) for rank in (0, 1)] == [[0, 1, 5, 10], [2, 3, 8, 9]]
+    assert [share(rows, others, rank, 2) for rank in (0, 1)] == [rows[::2], rows[1::2]]
 
 
 def test_a_process_encodes_its_own_share_alone(tiny_config, tmp_path, monkeypatch):

@@ -14,10 +14,10 @@ def often(config: dict, feeds: Sequence[Feed], processes: int, least: float = OF
     """A line for each stage and mode whose examples come `least` times and more."""
     for number, (stage, feed) in enumerate(zip(config["stages"], feeds), 1):
         examples = stage["steps"] * config["batch"] * config["accumulation"] * processes
-        for mode, share in stage["mix"].items():
-            there = feed.order.lengths.get(mode, 0)
+        for mode, there in feed.order.lengths.items():
+            share = stage["mix"][mode]
             asked = share / sum(stage["mix"].values()) * examples
-            times = asked / there if there else 0
+            times = asked / there
             if times >= least:
                 yield (
                     f"Stage {number}: {asked:,.0f} times one of the data's {there:,} {NAMES[mode]}: "

@@ -35,6 +35,7 @@ class Source(Protocol):
     """Rows by number. All but the pictures is known without reading one."""
 
     name: str  # for messages: a folder's path, mostly
+    pictures_twice: bool = False  # rows of one subject have the same pictures
     ready: bool = False  # its rows are examples already, which are not made into diptychs
 
     def __len__(self) -> int: ...

@@ -26,6 +26,8 @@ LARGE = ("description", "image")
 class Subjects200K(Source):
     """Row 2i: composite i with its left picture as the reference. Row 2i + 1: with its right one."""
 
+    pictures_twice = True
+
     def __init__(
         self,
         folder: str | Path,

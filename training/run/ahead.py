@@ -66,7 +66,7 @@ class Ahead:
     def _write(self, tensors: dict[str, Tensor]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / f"part_{len(self.parts):03}.safetensors"
-        save_whole(tensors, file)
+        save_whole(tensors, file, lasting=False)
         self.parts.append(safe_open(file, "pt"))
 
     def clear(self) -> None:
