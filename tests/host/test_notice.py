@@ -271,3 +271,32 @@ def test_a_sampler_that_forgets_references_is_named(pack):
     notice = pack("nodes.host.notice")
     around = nodes_of(FOLLOWS, ("KSampler (Efficient)", {}))
     assert notice.warnings_of(around, "diagonal", None) == [notice.FORGETFUL]
+
+
+@pytest.mark.parametrize(
+    "family, preset, subjects, says",
+    (
+        ("FLUX1", "UNO", 3, ""),
+        ("FLUX1", "UNO", 4, ". For 4 or more subjects there is the preset 'UNO, four or more'"),
+        ("FLUX1", "Kontext", 5, ". For 4 or more subjects there is the preset 'Kontext, one place'"),
+        ("FLUX1", "MUSAR", 4, ". For 4 or more subjects there is the preset 'MUSAR, four or more'"),
+        ("FLUX1", "UNO, four or more", 8, ""),
+        ("FLUX1", "UNO, four or more", 1, ". With one subject the preset UNO, and its file in Load LoRA, is"),
+        ("FLUX2", "FLUX.2", 4, ". For 4 or more subjects there is the preset 'FLUX.2, four or more'"),
+        ("FLUX2", "MUSAR", 4, ""),
+        ("FLUX1", None, 6, ""),
+    ),
+)
+def test_the_number_of_subjects_has_a_preset(pack, family, preset, subjects, says):
+    family = getattr(pack("nodes.host.families"), family)
+    said = pack("nodes.host.notice").better(family, preset and family.preset(preset), subjects)
+    assert said.startswith(says) and bool(said) == bool(says)
+
+
+@pytest.mark.parametrize("other, twice", (("uno.safetensors", True), ("style.safetensors", False)))
+def test_unos_file_in_two_nodes_acts_twice(pack, other, twice):
+    family = pack("nodes.host.families").FLUX1
+    dual = ("MusarDualLora", {"subject_lora": "uno.safetensors", "noise_lora": "uno.safetensors"})
+    around = nodes_of(FOLLOWS, dual, ("LoraLoaderModelOnly", {"lora_name": other}))
+    said = pack("nodes.host.notice").warnings_of(around, "diagonal", family.preset("UNO, four or more"))
+    assert len(said) == twice and all("is in MUSAR Dual LoRA and in another node" in text for text in said)

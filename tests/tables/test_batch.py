@@ -256,6 +256,22 @@ def test_a_column_is_what_each_of_its_inputs_takes(server, written, tmp_path):
     assert (server.base / "output" / "8_00001_.png").exists() and first["k"] == 7 and second["k"] == 8
 
 
+def test_a_picture_here_and_a_text_there(server, written, tmp_path):
+    """What is uploaded takes the picture's place alone."""
+    graph = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "x.png"}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}},
+    }
+    Image.new("RGB", (16, 16), "red").save(tmp_path / "mine.png")
+    (tmp_path / "map.json").write_text(json.dumps({"file": ["2/filename_prefix", "1/image"]}))
+    arguments = [*written([{"file": "mine.png"}], graph), "--map", str(tmp_path / "map.json")]
+    finished(start(*arguments, "--server", server.address))
+    (row,) = ledger(tmp_path)
+    drawn = json.loads(Image.open(row["files"][0]).info["prompt"])
+    assert drawn["2"]["inputs"]["filename_prefix"] == "mine.png" == row["file"]
+    assert drawn["1"]["inputs"]["image"] not in ("mine.png", "x.png")
+
+
 def test_a_journal_without_room_ends_the_run(server, written, tmp_path):
     """And fails no row: none was drawn."""
     full = Journal(tmp_path / "journal")
