@@ -40,7 +40,7 @@ def musar() -> Variant:
 def ways_for(variant: Variant) -> list[str]:
     """Another seed is judged in a few alone."""
     if variant.repeats:
-        return SETTINGS["judge"]["repeated"]
+        return SETTINGS["judge"]["repeated"][variant.repeats]
     if variant.name == MUSAR:
         return list(SETTINGS["musar"])
     own = SETTINGS[variant.name] if variant.name == KONTEXT else ()

@@ -89,12 +89,16 @@ def scores_of(variant: Variant) -> Scores:
 
 
 def other_seeds(
-    variants: Sequence[Variant], repeated: Sequence[Variant], ways: Sequence[str], cells: Sequence[str]
+    variants: Sequence[Variant],
+    repeated: Sequence[Variant],
+    ways_of: Mapping[str, Sequence[str]],
+    cells: Sequence[str],
 ) -> list[str]:
     """A row a model and way: the runs one after another."""
     lines = [f"| model | way | {' | '.join(cells)} |", "|---|---|" + "---|" * len(cells)]
     for variant in variants:
         runs = [variant, *(v for v in repeated if v.repeats == variant.name)]
+        ways = ways_of.get(variant.name, ())
         scores = [s for s in map(scores_of, runs) if set(ways) <= set(s)]
         for way in ways if len(scores) > 1 else ():
             means = [" / ".join(f"{np.mean(s[way][c]['identity']):.3f}" for s in scores) for c in cells]
