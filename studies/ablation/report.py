@@ -34,7 +34,7 @@ def write_report(judged: Sequence[Variant]) -> None:
     lines = [
         f"{settings['prompts']} prompts with looks never trained on × {settings['seeds']} seeds a cell, "
         f"drawn by the trainer's sampler: {settings['steps']} steps, cfg {settings['cfg']:g}. Means, with "
-        "95 % intervals by bootstrap over prompts. Each variant is one training run, so the intervals "
+        "95 % intervals by bootstrap over prompts. The figures are of one training run each, so they "
         "say nothing about another run's luck.",
         "",
         *table(scores),
