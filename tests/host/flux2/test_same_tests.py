@@ -32,7 +32,7 @@ from ..test_situations import (  # noqa: F401
     test_boxes_decide_overlaps_by_affinity_and_leave_the_rest,
     test_combined,
     test_image_to_image,
-    test_index_positions_are_the_hosts_own,
+    test_positions_are_the_hosts_own,
     test_second_pass_at_another_size,
     test_window_of_steps_and_blocks,
     test_zeroed_negative_owns_nothing,
