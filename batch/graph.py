@@ -26,7 +26,7 @@ class Target:
         return values.get(self.key(column), values[column])
 
     def key(self, column: str) -> str:
-        """Of what it takes, where the column's first input takes something else."""
+        """Of what it takes, where that is of another kind than the value under the column."""
         return f"{column} as {self.node}/{self.input}"
 
 

@@ -107,7 +107,7 @@ def draw_on_ray(
         )
         try:
             drawn.write_parquet(str(run.output.resolve() / "parts" / time.strftime("%Y%m%d-%H%M%S")))
-        except Exception as error:  # Ray wraps an actor's own in several of its kinds, as text
+        except Exception as error:  # of several kinds of Ray's, with our Wrong as text; others go on
             if told := re.search(rf"{Wrong.__name__}: (.+)", str(error)):
                 raise Wrong(told[1]) from None
             raise
