@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any
 
-from .graph import Graph
+from .graph import SIDES, Graph
 
 OPENS_AS_A_FORM = "two_subjects_"  # what a newcomer tries first; all others open as nodes
 ASKED = {  # of each kind of node
@@ -27,13 +27,14 @@ ASKED = {  # of each kind of node
 
 def form_of(graph: Graph) -> dict[str, Any]:
     """The graph's `extra`. A condition prompt is asked for where the weights want one, and a phrase where
-    MUSAR Conditioning looks for it; of second passes nothing is, nor of a negative."""
+    MUSAR Conditioning looks for it; of second passes nothing is, nor of a negative, nor the size."""
     kinds = {node["class_type"] for node in graph.prompt.values()}
     silent = set() if "MusarConditioning" in kinds else {"MusarSubject"}
     pictures, rest = [], {}
     for number, node in graph.prompt.items():
         kind, inputs = node["class_type"], node["inputs"]
-        names = () if kind in silent else ASKED.get(kind, ())
+        size = node["_meta"]["title"] in SIDES.values()
+        names = () if size or kind in silent else ASKED.get(kind, ())
         asked = [[int(number), n] for n in names if inputs[n] != "" and not isinstance(inputs[n], list)]
         if kind in ("LoadImage", "MusarSubject"):
             pictures += asked

@@ -9,7 +9,7 @@ from sprites.world.captions import names
 
 from .bases import Base
 
-SIZES = "The picture's size stands in *Picture size* and in *Schedule*: change both."
+SIDES = {"width": "Width", "height": "Height"}  # titles of the nodes that two others have them from
 
 
 @dataclass
@@ -158,7 +158,7 @@ def draw(
                 images=["90", output],
                 filename_prefix=f"musar/{name}_{what}",
             )
-    g.notes = [base.note, SIZES] if base.encoder else [base.note]
+    g.notes = [base.note]
     return g
 
 
@@ -213,7 +213,10 @@ def _sampled_as_flux2(
     seed: int,
 ) -> list:
     """With FLUX.2's own schedule, which depends on the picture's size."""
-    size = {"width": base.side, "height": base.side}
+    size = {
+        side: g.add(number, "PrimitiveInt", SIDES[side], 2, value=base.side)
+        for side, number in (("width", "88"), ("height", "89"))
+    }
     guided = {"model": model, "positive": positive, "negative": negative, "cfg": base.cfg}
     return g.add(
         "9",

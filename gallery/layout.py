@@ -39,7 +39,7 @@ FILL = """async ([prompt, note, models, pack]) => {
       Object.assign(node.properties, {cnr_id: 'comfy-core', ver: '0.30.0'});  // older hosts then say so
     }
     if (node.type === 'MusarRoutingPreview') node.size = [340, 420];
-    if (node.type === 'PrimitiveInt') node.widgets[1].value = 'randomize';  // a seed
+    if (node.title === 'Seed') node.widgets[1].value = 'randomize';
     const theirs = LiteGraph.registered_node_types[node.type].nodeData.python_module;
     if (theirs === `custom_nodes.${pack.cnr_id}`) Object.assign(node.properties, pack);
     if (models[node.id]) node.properties.models = models[node.id];

@@ -23,6 +23,7 @@ from tools.comfy_server import ROOT
 
 from .anyms import FLUX as ADAPTED
 from .anyms import SDXL
+from .graph import SIDES
 from .on_tiny import is_flux2
 
 STUDIES = ROOT / "studies"
@@ -48,7 +49,7 @@ FILES |= {
 }
 KONTEXT = "diffusion_models/flux1-dev-kontext_fp8_scaled.safetensors"
 REFERENCE = 64  # pixels
-SIDES = {n: CELL * columns_for(max(n, 2)) for n in range(1, 7)}  # across, with so many subjects; 128 high
+ACROSS, HIGH = {n: CELL * columns_for(max(n, 2)) for n in range(1, 7)}, 128  # with so many subjects
 
 
 def with_sprites(base: Path) -> Path:
@@ -103,14 +104,16 @@ def as_sprites(prompt: dict) -> dict:
                     inputs |= {"canvas_width": canvas["width"], "canvas_height": canvas["height"]}
             case "MusarDualLora" if count > 3:  # a UNO that has seen pictures so wide
                 inputs |= {name: "wide_uno.safetensors" for name in ("subject_lora", "noise_lora")}
-            case "EmptySD3LatentImage" | "EmptyFlux2LatentImage":
-                inputs |= {"width": SIDES[count], "height": 128}
+            case "EmptySD3LatentImage":
+                inputs |= {"width": ACROSS[count], "height": HIGH}
+            case "PrimitiveInt" if (title := node["_meta"]["title"]) in SIDES.values():
+                inputs["value"] = ACROSS[count] if title == SIDES["width"] else HIGH
             case "KSampler":
                 inputs |= {"steps": STEPS, "cfg": CFG}
             case "CFGGuider":
                 inputs["cfg"] = CFG
             case "Flux2Scheduler":
-                inputs |= {"steps": STEPS, "width": SIDES[count], "height": 128}
+                inputs["steps"] = STEPS
             case "ConditioningZeroOut":
                 node |= {"class_type": "CLIPTextEncode", "inputs": {"clip": [encoder, 0], "text": ""}}
     return prompt

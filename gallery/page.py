@@ -8,7 +8,7 @@ from tools.comfy_server import ROOT
 
 from . import subgraph
 from .files import File, files_of
-from .graph import Graph
+from .graph import SIDES, Graph
 from .graphs import every_graph
 
 PAGE = ROOT / "docs" / "gallery.md"
@@ -121,7 +121,9 @@ def _told(prompt: dict[str, dict]) -> dict[str, Any]:
     """What nodes are told by widgets, of each name the first."""
     out: dict[str, Any] = {}
     for node in prompt.values():
+        side = node["_meta"]["title"].lower()
         for name, value in node["inputs"].items():
+            name = side if side in SIDES else name
             if name not in OF_EACH and isinstance(value, str | int | float):
                 out.setdefault(name, {True: "on", False: "off"}[value] if isinstance(value, bool) else value)
     return out

@@ -43,17 +43,17 @@ def with_small_models(prompt: dict, size: int = 256, steps: int = 8, reference_s
             case "CheckpointLoaderSimple":
                 node["class_type"] = "MusarDemoSdxl"
                 node["inputs"] = {"text_encoder": TEXT}
-            case "EmptySD3LatentImage" | "EmptyFlux2LatentImage" | "EmptyLatentImage":
+            case "EmptySD3LatentImage" | "EmptyLatentImage":
                 inputs["width"] = inputs["height"] = size
-            case "Flux2Scheduler":
-                inputs |= {"width": size, "height": size, "steps": steps}
+            case "PrimitiveInt" if node["_meta"]["title"] in ("Width", "Height"):
+                inputs["value"] = size
+            case "KSampler" | "Flux2Scheduler":
+                inputs["steps"] = steps
             case "CreateBoundingBoxes":
                 shrink = size / inputs["width"]
                 inputs["width"] = inputs["height"] = size
                 for box in inputs["editor_state"]["__value__"]:
                     box |= {name: round(box[name] * shrink) for name in ("x", "y", "width", "height")}
-            case "KSampler":
-                inputs["steps"] = steps
             case "MusarConditioning":
                 inputs["reference_size"] = reference_size
     return prompt

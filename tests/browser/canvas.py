@@ -73,8 +73,9 @@ SMALL = """() => {
         node.widgets.find(w => w.name === name).value = value;
   };
   set('EmptySD3LatentImage', {width: 128, height: 128});
-  set('EmptyFlux2LatentImage', {width: 128, height: 128});
-  set('Flux2Scheduler', {width: 128, height: 128, steps: 2});
+  for (const node of window.app.graph._nodes.filter(n => ['Width', 'Height'].includes(n.title)))
+    node.widgets[0].value = 128;
+  set('Flux2Scheduler', {steps: 2});
   set('KSampler', {steps: 8});
   set('MusarConditioning', {reference_size: 64});
   for (const node of window.app.graph._nodes.filter(n => n.type === 'CreateBoundingBoxes')) {

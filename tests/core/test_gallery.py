@@ -9,6 +9,7 @@ from gallery import subgraph
 from gallery.files import EVERY, files_of, models
 from gallery.graphs import every_graph
 from gallery.layout import note, pack
+from gallery.on_tiny import is_flux2
 from gallery.page import ABOUT, PAGE, differences, page
 from gallery.tables import PAGES, language, with_tables
 from tools.comfy_server import ROOT
@@ -52,6 +53,16 @@ def test_what_is_otherwise_is_told():
     assert differences(first, first) == ""
     assert differences(first, boxes) == "`boxes` wired; with *CreateBoundingBoxes*"
     assert "`static` on" in differences(first, five)
+
+
+@pytest.mark.parametrize("name", [name for name, graph in GRAPHS.items() if is_flux2(graph.prompt)])
+def test_the_picture_and_its_schedule_have_one_size(name):
+    prompt, sizes = GRAPHS[name].prompt, []
+    for node in prompt.values():
+        if node["class_type"] in ("EmptyFlux2LatentImage", "Flux2Scheduler"):
+            sizes.append([prompt[node["inputs"][side][0]] for side in ("width", "height")])
+    assert len(sizes) == 2 and sizes[0] == sizes[1]
+    assert [node["_meta"]["title"] for node in sizes[0]] == ["Width", "Height"]
 
 
 @pytest.mark.parametrize("name", GRAPHS)
