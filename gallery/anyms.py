@@ -29,8 +29,8 @@ class Adapted:
 FLUX = Adapted(
     "flux",
     "instantx_flux_ip_adapter.safetensors",
-    "siglip_so400m_patch14_384.safetensors",
-    "siglip_so400m_patch14_384.safetensors",
+    "sigclip_vision_patch14_384.safetensors",
+    "sigclip_vision_patch14_384.safetensors",
     1.0,
     25,
     1.0,
@@ -38,8 +38,8 @@ FLUX = Adapted(
     "InstantX's adapter for FLUX.1-dev is published as a pickle, `ip-adapter.bin` of "
     "InstantX/FLUX.1-dev-IP-Adapter. Put it into `models/ipadapter`, choose it in MUSAR AnyMS Adapter Loader "
     "and run: the error holds the command that converts it. Name the result "
-    "`instantx_flux_ip_adapter.safetensors`. Load CLIP Vision and the loader's `siglip` both read SigLIP "
-    "so400m-384.",
+    "`instantx_flux_ip_adapter.safetensors`. Load CLIP Vision and the loader's `siglip` both read "
+    "SigLIP, the file that Redux and USO have, too.",
 )
 SDXL = Adapted(
     "sdxl",

@@ -217,10 +217,10 @@ EVERY = (
     ),
     File(
         "SigLIP",
-        "siglip_so400m_patch14_384.safetensors",
+        "sigclip_vision_patch14_384.safetensors",
         "clip_vision",
-        f"{HUB}/google/siglip-so400m-patch14-384/resolve/main/model.safetensors",
-        "Apache-2.0",
+        f"{HUB}/Comfy-Org/sigclip_vision_384/resolve/main/sigclip_vision_patch14_384.safetensors",
+        "Apache-2.0, as Google's SigLIP",
         ADAPTERS,
     ),
     _small("Sprites", FLUX, "diffusion_models"),
