@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 import uuid
 from collections import deque
@@ -12,17 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import fsspec
-
 from tools.comfy_server import Refused
 from tools.table import Wrong
 
 from .check import Check
 from .graph import Graph, said_by, title_of
 from .journal import Journal
+from .keep import keep
 from .server import Gone, Remote
 
-PAUSES = (1, 5)  # seconds between two tries to write a picture
 LOST = 5  # times that a server may be gone just as it is given a row
 POLL, SELDOM = 0.05, 1.0  # seconds between two looks: each costs the server some drawing
 
@@ -200,7 +197,7 @@ class Drawer:
         for k, (node, image) in enumerate(images, 1):
             name = f"{flight.plan.number:06d}" + (f"_{k}" if len(images) > 1 else "")
             file = f"{self.rules.pictures}/{name}{Path(image['filename']).suffix}"
-            if not self._kept(flight.server, image, file):
+            if not keep(flight.server, image, file):
                 return None
             files.append(file)
             nodes.append(title_of(self.graph.prompt.get(node, {"class_type": node})))
@@ -208,42 +205,6 @@ class Drawer:
         shares = seen[0] if seen else {}
         routing = {"owners": shares.get("subjects"), "owned": shares.get("owned"), "leak": shares.get("leak")}
         return self._line(flight, "drawn", files=files, saved_by=nodes, seconds=_seconds(entry), **routing)
-
-    def _kept(self, server: Remote, image: dict, file: str) -> bool:
-        """A store that fails once may take it the next time; the server has the picture still."""
-        for pause in (*PAUSES, None):
-            try:
-                return self._keep(server, image, file)
-            except OSError as error:
-                if pause is None:
-                    raise Wrong(
-                        f"{file} could not be written, {len(PAUSES) + 1} times ({error}). Make room or see "
-                        "to the store; the same command goes on from there."
-                    ) from None
-                time.sleep(pause)
-
-    def _keep(self, server: Remote, image: dict, file: str) -> bool:
-        """Straight to its place; one that our own server wrote beside it is linked, not copied."""
-        local = "://" not in file
-        target = Path(file)
-        if local and server.output is not None:
-            target.unlink(missing_ok=True)
-            try:
-                os.link(server.output / image["subfolder"] / image["filename"], target)
-                return True
-            except OSError:
-                pass  # another disk
-        data = server.picture(image)
-        if data is None:
-            return False
-        if local:
-            part = target.with_suffix(".part")
-            part.write_bytes(data)
-            part.replace(target)
-        else:
-            fs, path = fsspec.core.url_to_fs(file)
-            fs.pipe_file(path, data)
-        return True
 
     def _failed(self, flight: Flight, why: str) -> dict:
         return self._line(flight, "failed", error=why)

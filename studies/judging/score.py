@@ -12,11 +12,10 @@ import torch
 from sprites.judge import Request, Verdict, judge
 from sprites.latents import cells_of
 from training.encoders import Encoder
-from training.network.batch import Encoded, collate, encode_example, unpack
+from training.network.batch import Encoded, collate, encode_example, to_device, unpack
 from training.network.model import Trained
 from training.run.draw import draw, nothing_said
 from training.run.precision import bf16_pays
-from training.run.trainer import to_device
 
 from .cases import Case
 

@@ -4,10 +4,9 @@ import pytest
 import torch
 from torch.utils.benchmark import Timer
 
-from training.network.batch import Encoded, collate
+from training.network.batch import Encoded, collate, to_device
 from training.run import precision
 from training.run.precision import bf16_pays, precision_of
-from training.run.trainer import to_device
 
 BASE = torch.nn.Linear(2, 2)
 

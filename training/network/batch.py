@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -113,6 +113,19 @@ def collate(examples: Sequence[Encoded]) -> Batch:
         conditions,
         torch.cat([_weights(e) for e in examples]) if conditions else None,
     )
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """In float32, as latents are: words may be kept in half of it."""
+
+    def move(value: object) -> object:
+        if isinstance(value, Tensor):
+            return value.to(device, torch.float32) if value.is_floating_point() else value.to(device)
+        if isinstance(value, tuple) and value and isinstance(value[0], Condition):
+            return tuple(replace(c, image=move(c.image), text=move(c.text)) for c in value)
+        return value
+
+    return replace(batch, **{f.name: move(getattr(batch, f.name)) for f in fields(batch)})
 
 
 def _weights(e: Encoded) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
@@ -14,7 +13,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..network.batch import Batch, Encoded, collate
+from ..network.batch import Encoded, collate, to_device
 from ..network.model import Trained, flow_errors
 from ..network.shard import average_gradients, shard
 from .ahead import Ahead, Place
@@ -246,16 +245,3 @@ class Trainer:
         self.step, self.seconds, self.stage = facts["step"], facts["seconds"], facts["stage"]
         self.buckets = self._buckets(self.stage)
         self.buckets.load(facts["buckets"])
-
-
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    """In float32, as latents are: words may be kept in half of it."""
-
-    def move(value: object) -> object:
-        if isinstance(value, Tensor):
-            return value.to(device, torch.float32) if value.is_floating_point() else value.to(device)
-        if isinstance(value, tuple) and value and hasattr(value[0], "image"):
-            return tuple(replace(c, image=move(c.image), text=move(c.text)) for c in value)
-        return value
-
-    return replace(batch, **{f.name: move(getattr(batch, f.name)) for f in fields(batch)})

@@ -17,9 +17,9 @@ from ..data.pixels import decode
 from ..data.preview import REFERENCE, TARGET, fit
 from ..data.sizes import TOKEN, Sizes, check
 from ..encoders import Encoder
-from ..network.batch import collate, encode_example, unpack
+from ..network.batch import collate, encode_example, to_device, unpack
 from .draw import draw, nothing_said
-from .trainer import Trainer, to_device
+from .trainer import Trainer
 
 FOLDER = "validation"
 
