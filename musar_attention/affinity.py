@@ -82,8 +82,10 @@ def _by_reference(
     for row, some in zip(own[0], asked):
         row[start : start + some.shape[2]] = 1
         start += some.shape[2]
-    stand_for = torch.tensor([r * c / some.shape[2] for (_, (r, c), _), some in zip(parts, asked)])
-    found = _mean_over_heads(queries, keys, own, stand_for.to(k.device))[..., : len(views)]
+    stand_for = torch.empty(len(parts), device=k.device)  # filled there: a copy would wait for the device
+    for i, ((_, (rows, columns), _), some) in enumerate(zip(parts, asked)):
+        stand_for[i] = rows * columns / some.shape[2]
+    found = _mean_over_heads(queries, keys, own, stand_for)[..., : len(views)]
     of_subjects = found.split([len(subject.views) for subject in layout.subjects], -1)
     return torch.stack([of_views.sum(-1) for of_views in of_subjects], -1)
 
@@ -118,5 +120,7 @@ def _mean_over_heads(
             seen = more / (1 + (more - seen).sum(-1, keepdim=True))
         return seen.mean(1)
 
-    rows = max(1, SCORES // (batch * heads * length))
-    return torch.cat([one(chunk) for chunk in queries.split(rows, dim=2)], dim=1) * peak.float()[:, None]
+    places, most = queries.shape[2], max(1, SCORES // (batch * heads * length))
+    calls = -(-places // most)
+    chunks = queries.split(-(-places // calls), dim=2)  # as long as each other
+    return torch.cat([one(chunk) for chunk in chunks], dim=1) * peak.float()[:, None]

@@ -59,11 +59,37 @@ def add_dual_lora(
     branches: Mapping[str, Sequence[LowRank]],
 ) -> Tensor:
     """y [B,·,outputs] = layer(x [B,·,inputs]), with each branch added to its own rows, in place."""
-    for branch, rows in branch_rows(layout, stream).items():
+    for pair, rows in _asked(branch_rows(layout, stream), branches):
+        for part in rows:
+            out = y[:, part] if pair.columns is None else y[:, part, pair.columns]
+            out += pair.up(pair.down(x[:, part]) * pair.scale)
+    return y
+
+
+def _asked(
+    rows: Mapping[str, list[slice]], branches: Mapping[str, Sequence[LowRank]]
+) -> list[tuple[LowRank, list[slice]]]:
+    """Each pair and its runs of rows: where both branches have the same one, it is asked once a run, for its
+    weights may have to be brought to the device each time."""
+    asked: list[tuple[LowRank, list[slice]]] = []
+    for branch, parts in rows.items():
         for pair in branches.get(branch, ()):
             if pair.scale == 0:
                 continue
-            for part in rows:
-                out = y[:, part] if pair.columns is None else y[:, part, pair.columns]
-                out += pair.up(pair.down(x[:, part]) * pair.scale)
-    return y
+            for known, runs in asked:
+                if known == pair:
+                    runs += parts
+                    break
+            else:
+                asked.append((pair, list(parts)))
+    return [(pair, _joined(runs)) for pair, runs in asked]
+
+
+def _joined(parts: list[slice]) -> list[slice]:
+    out: list[slice] = []
+    for part in sorted(parts, key=lambda p: p.start):
+        if out and out[-1].stop == part.start:
+            out[-1] = slice(out[-1].start, part.stop)
+        else:
+            out.append(part)
+    return out

@@ -17,6 +17,7 @@ from .layout import TokenLayout
 
 Attend = Callable[..., Tensor]
 Parts = list[slice]
+Rows = list[list[Tensor | Parts]]  # of nobody, subject 0, 1, …: sample by sample
 Found = tuple[Tensor, Tensor, Parts]  # keys, values, and which columns they are
 
 
@@ -25,7 +26,7 @@ def routed_attention(
     k: Tensor,
     v: Tensor,
     layout: TokenLayout,
-    owner: Tensor | None = None,
+    owner: Tensor | int | None = None,
     static: bool = True,
     attend: Attend | None = None,
     mask: Tensor | None = None,
@@ -34,7 +35,8 @@ def routed_attention(
     """Attention along the routes: q, k, v [B,H,L,D] -> [B,H,L,D].
 
     q may end behind X: then references only give keys and values, kept from an earlier step.
-    `owner` int64 [B,n] routes target tokens (−1 = to no subject); None = to every subject.
+    `owner` int64 [B,n] routes target tokens (−1 = to no subject); None = to every subject. A number routes
+    them all to one: known beforehand, nobody has to wait for the device to say it.
     `attend(q, k, v)` does one dense call, all [B,H,·,D], and never gets an empty query.
     `mask`, additive float that broadcasts to [B,H,L,L], is added to the scores: `attend(q, k, v,
     mask)` then gets the part that belongs to its rows and columns.
@@ -49,7 +51,8 @@ def routed_attention(
     conditions = [[layout.CT(i), layout.CI(i)] for i in range(layout.count)]
     keep = torch.is_grad_enabled() and any(t.requires_grad for t in (q, k, v))
     columns = _Columns(k, v, layout, conditions, keep)
-    out = q.new_empty(*q.shape[:3], v.shape[-1])
+    batch, heads, queries = q.shape[:3]
+    out = q.new_empty(batch, queries, heads, v.shape[-1]).transpose(1, 2)  # as a layer takes it on
 
     def fill(rows: Parts, kk: Tensor, vv: Tensor, columns: Parts) -> None:
         rows = _until(rows, q.shape[2])
@@ -67,21 +70,21 @@ def routed_attention(
         others = [slice(0, layout.X.start), slice(layout.X.stop, layout.length)]
         fill(others, k, v, everything)
 
-    owned = None if owner is None else _rows_by_owner(owner, layout)
+    owned = None if owner is None else _rows_by_owner(owner, layout, batch)
     for i in range(-1, layout.count):
         s = 0.0 if i < 0 else 1.0 if strength is None else float(strength[i])
         if i >= 0 and static:
             fill(conditions[i], *columns.condition(i))
         for b, rows in enumerate(owned[i + 1] if owned else ()):
-            if isinstance(rows, Tensor) and len(rows) == 0:
+            if len(rows) == 0:
                 continue
-            queries = _rows(q, b, rows)
+            asked = _rows(q, b, rows)
             if s != 0:
                 kk, vv, seen = columns.subject(i)
-                piece = call(queries, kk[b : b + 1], vv[b : b + 1], rows, seen, b)
+                piece = call(asked, kk[b : b + 1], vv[b : b + 1], rows, seen, b)
             if s != 1:
                 kk, vv, seen = columns.common()
-                plain = call(queries, kk[b : b + 1], vv[b : b + 1], rows, seen, b)
+                plain = call(asked, kk[b : b + 1], vv[b : b + 1], rows, seen, b)
                 piece = plain if s == 0 else torch.lerp(plain, piece, s)
             if isinstance(rows, Tensor):
                 out[b, :, rows] = piece[0]  # index_copy_ is slow on Apple's GPUs, or missing
@@ -90,7 +93,7 @@ def routed_attention(
     return out
 
 
-def _check(q: Tensor, k: Tensor, v: Tensor, layout: TokenLayout, owner: Tensor | None) -> None:
+def _check(q: Tensor, k: Tensor, v: Tensor, layout: TokenLayout, owner: Tensor | int | None) -> None:
     lengths = [t.shape[2] if t.ndim == 4 else None for t in (q, k, v)]
     if lengths[0] == layout.X.stop:
         lengths[0] = layout.length
@@ -105,14 +108,15 @@ def _check(q: Tensor, k: Tensor, v: Tensor, layout: TokenLayout, owner: Tensor |
             f"{[*q.shape]}, {[*k.shape]} and {[*v.shape]}."
         )
     places = (len(q), layout.target_length)
-    if owner is not None and owner.shape != places:
+    if isinstance(owner, Tensor) and owner.shape != places:
         raise ValueError(f"Owners are {[*places]}, one per target token; found {[*owner.shape]}.")
 
 
-def _rows_by_owner(owner: Tensor, layout: TokenLayout) -> list[list[Tensor | Parts]]:
-    """Places in the sequence of the target tokens of nobody, subject 0, 1, …, sample by sample; X itself
-    where all of a sample's are one's."""
+def _rows_by_owner(owner: Tensor | int, layout: TokenLayout, batch: int) -> Rows:
+    """Places in the sequence of each one's target tokens; X itself where all of a sample's are one's."""
     n, count = layout.target_length, layout.count
+    if isinstance(owner, int):
+        return [[[layout.X] if k == owner else []] * batch for k in range(-1, count)]
     ids = torch.arange(-1, count, device=owner.device)
     sizes = (owner[..., None] == ids).sum(1).tolist()  # the one wait for the device
     if any(sum(of_sample) != n for of_sample in sizes):
@@ -120,8 +124,7 @@ def _rows_by_owner(owner: Tensor, layout: TokenLayout) -> list[list[Tensor | Par
     split: list[Sequence[Tensor | Parts]] = []
     for of_sample, owners in zip(sizes, owner):
         if n in of_sample:
-            nothing = owners.new_empty(0)
-            split.append([[layout.X] if size else nothing for size in of_sample])
+            split.append([[layout.X] if size else [] for size in of_sample])
         else:
             split.append((owners.argsort(stable=True) + layout.X.start).split(of_sample))
     return [[rows[i] for rows in split] for i in range(count + 1)]

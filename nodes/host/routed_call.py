@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -33,8 +32,7 @@ from .replaced import sentence
 from .settings import Settings
 
 OVERRIDE = "optimized_attention_override"
-
-log = logging.getLogger("musar")
+WRITES = "sage"  # SageAttention 1 and 3 take their keys' mean off in place; a node's override may call them
 
 
 def lay_out(plan: Plan, x: Tensor, context: Tensor, references: list[Tensor]) -> TokenLayout:
@@ -99,6 +97,9 @@ class RoutedCall:
         self.phrases = phrase_weights(layout, x.device)
         self.silent = (context == 0).flatten(1).all(1)  # ConditioningZeroOut leaves the plan with no words
         self.allowed = self._allowed(x, context)
+        # Whose all tokens are in every layer, if that is known: nobody waits for the device to say it.
+        alone = 0 if settled(layout) and self.allowed is None else None
+        self.known = -1 if plan.negative else alone
         self.found: Tensor | None = None  # evidence of the layers so far, and of the steps before
         self.ran = self.placed = False
         self.tally = Tally()
@@ -165,20 +166,20 @@ class RoutedCall:
         static, dynamic, leak = self._switches(options)
         batch, _, _, depth = q.shape
 
+        writes = self.chained is not None or WRITES in getattr(func, "__name__", "")
+
         def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+            k = k.clone() if writes else k  # of the same keys more than one call is made
             out = inner(q, k, v, heads, mask=mask, **kwargs)
             return out.view(len(q), -1, heads, depth).transpose(1, 2)  # B L (H D) -> B H L D
 
-        if self.plan.negative:
-            nobody = torch.full((batch, self.layout.target_length), -1, device=q.device)
-            owner, leak = nobody, False
-        else:
-            owner = self._owner(q, k, leak) if dynamic or leak else None
+        leak = leak and not self.plan.negative
+        owner = self._owner(q, k, leak) if (dynamic or leak) and not self.plan.negative else None
+        routes = (owner if self.known is None else self.known) if dynamic else None
 
         def along(v: Tensor) -> Tensor:
             bias = None if mask is None else additive(mask, q.dtype)
             strength = [s.strength for s in self.plan.subjects]
-            routes = owner if dynamic else None
             return routed_attention(q, k, v, self.layout, routes, static, attend, bias, strength)
 
         if leak:
@@ -228,9 +229,13 @@ class RoutedCall:
                 "override for itself, or skips the model's blocks. Put that node before MUSAR "
                 "Routing, or remove it."
             )
-        if len(self.attended) < self.blocks:
-            log.warning(
-                "MUSAR Routing reached %d of %d blocks in this step: another node runs or skips the others.",
-                len(self.attended),
-                self.blocks,
-            )
+
+    @property
+    def left_out(self) -> str:
+        """Blocks that did not come by here, in a sentence; "" = none."""
+        if not self.ran or len(self.attended) >= self.blocks:
+            return ""
+        return (
+            f"MUSAR Routing reached {len(self.attended)} of {self.blocks} blocks in this step: another node "
+            "runs or skips the others."
+        )

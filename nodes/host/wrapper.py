@@ -6,6 +6,7 @@ record of the latest run, until the next run begins.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import torch
@@ -27,6 +28,8 @@ from .routed_call import OVERRIDE, RoutedCall, is_nobodys, lay_out
 from .settings import Settings
 from .traced import apart
 
+log = logging.getLogger("musar")
+
 
 class Routing:
     """The wrapper. Conditioning without a plan goes through untouched."""
@@ -37,11 +40,12 @@ class Routing:
         self.kept: dict[tuple, dict] = {}  # keys and values of references, in this run
         self.memory = Memory()
         self.called = False  # in this call of the model
+        self.told = False  # in this run, of blocks left out
 
     def begin_run(self, executor: WrapperExecutor, *args: Any, **kwargs: Any) -> Any:
         """The OUTER_SAMPLE wrapper."""
         before = self.records.begin()
-        self.kept, self.memory = {}, Memory()
+        self.kept, self.memory, self.told = {}, Memory(), False
         if self.live:
             self.live.begin()
         try:
@@ -133,6 +137,9 @@ class Routing:
     @torch.compiler.disable
     def _ended(self, call: RoutedCall, options: dict, model: nn.Module) -> None:
         call.require_routed(replaced(model, "forward_orig"))
+        if call.left_out and not self.told:
+            log.warning(call.left_out)
+            self.told = True
         if call.settings.remember and call.found is not None:
             self.memory.keep(options, call.found, call.tally.layers)
         part = self.records.now.add(call, options)

@@ -189,14 +189,15 @@ def test_no_gradients():
     assert not affinity(q, k, PAIR).requires_grad
 
 
-@pytest.mark.parametrize("limit", [1, 100, 2 * 3 * PAIR.prompt])
+@pytest.mark.parametrize("limit", [1, 100, 2 * 3 * PAIR.prompt, 2 * 3 * PAIR.prompt * 4])
 def test_chunks_are_small_and_change_nothing(limit, monkeypatch):
     q, k, _ = random_qkv(4, PAIR, batch=2, heads=3)
     whole = affinity(q, k, PAIR)
-    made, attend = [], module.F.scaled_dot_product_attention
+    made, places, attend = [], [], module.F.scaled_dot_product_attention
 
     def watched(q, k, v):
         made.append(q.shape[:3].numel() * k.shape[2])
+        places.append(q.shape[2])
         return attend(q, k, v)
 
     monkeypatch.setattr(module, "SCORES", limit)
@@ -204,4 +205,4 @@ def test_chunks_are_small_and_change_nothing(limit, monkeypatch):
     assert distance(affinity(q, k, PAIR), whole) <= 1e-7
     row = 2 * 3 * PAIR.prompt  # scores of one target token: it cannot be split
     assert max(made) <= max(limit, row) and sum(made) == row * PAIR.target_length
-    assert len(made) > 1
+    assert len(made) > 1 and max(places) - min(places) < len(places)  # none is a rest of one

@@ -77,6 +77,32 @@ def test_gradients_reach_both_factors_and_only_their_tokens():
     assert down.weight.grad.any() and up.weight.grad.any()
 
 
+@pytest.mark.parametrize("scales, calls", (((0.5, 0.5), 1), ((0.5, 0.25), 3)))
+def test_a_pair_of_both_branches_is_asked_once(scales, calls):
+    """A LoRA for all tokens as both: the rows of a single block's lie side by side."""
+    layout = TokenLayout(3, (2, 2), (SubjectTokens((2, 1), (1,), 2),), 2)
+    g = torch.Generator().manual_seed(0)
+    a, b = torch.randn(4, 2, generator=g), torch.randn(2, 5, generator=g)
+    x, y = (torch.randn(2, layout.length, n, generator=g) for n in (4, 5))
+    asked = []
+
+    def down(t):
+        asked.append(t.shape[1])
+        return t @ a
+
+    def up(t):
+        return t @ b
+
+    branches = {n: [LowRank(down, up, s)] for n, s in zip(("subject", "noise"), scales)}
+    out = add_dual_lora(y.clone(), x, layout, "joint", branches)
+    right = y.clone()
+    for (_, rows), scale in zip(branch_rows(layout, "joint").items(), scales):
+        for part in rows:
+            right[:, part] += scale * (x[:, part] @ a @ b)
+    assert len(asked) == calls and sum(asked) == layout.length - 3 - 2
+    assert (out - right).abs().max() < 1e-5
+
+
 def test_scale_zero_asks_for_nothing():
     def fail(_):
         raise AssertionError("asked")

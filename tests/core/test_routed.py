@@ -45,6 +45,15 @@ def test_one_owner_for_every_token(label, static):
 
 
 @both
+@pytest.mark.parametrize("label", [-1, 0, 1])
+def test_one_owner_that_is_known_beforehand(label, static):
+    q, k, v = random_qkv(1, PAIR, batch=2)
+    owner = torch.full((2, PAIR.target_length), label)
+    known = routed_attention(q, k, v, PAIR, label, static)
+    assert torch.equal(known, routed_attention(q, k, v, PAIR, owner, static))
+
+
+@both
 def test_samples_do_not_see_each_other(static):
     q, k, v = random_qkv(1, PAIR, batch=2)
     owner = torch.cat([PAIR_OWNER, torch.full_like(PAIR_OWNER, -1)])

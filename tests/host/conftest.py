@@ -194,6 +194,8 @@ def dense(pack, monkeypatch):
     core, module = pack("musar_attention"), pack("nodes.host.routed_call")
 
     def attention(q, k, v, layout, owner, static, attend, mask, strength):
+        if isinstance(owner, int):
+            owner = torch.full((len(q), layout.target_length), owner)
         allowed = core.routing_mask(layout, owner, static)[:, None]
         bias = torch.zeros(allowed.shape, dtype=q.dtype).masked_fill_(~allowed, float("-inf"))
         return attend(q, k, v, bias if mask is None else bias + mask)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from .test_preview import record  # noqa: F401
 from .test_routes import compare  # noqa: F401
 
 PROMPT = "a dog, a robot and a tall house on the beach"
@@ -28,7 +29,8 @@ def seen(pack, monkeypatch):
     original = module.routed_attention
 
     def keep(q, k, v, layout, owner, *args):
-        kept.append((not layout.subjects[0].phrase, layout, owner))
+        each = torch.full((len(q), layout.target_length), owner) if isinstance(owner, int) else owner
+        kept.append((not layout.subjects[0].phrase, layout, each))
         return original(q, k, v, layout, owner, *args)
 
     monkeypatch.setattr(module, "routed_attention", keep)
@@ -79,6 +81,24 @@ def test_alone_it_belongs_to_nobody_too(flux, route, sample, both, seen):
     _, negative = both(*PHRASES[:2])
     sample(route(flux), negative)
     assert seen and all(is_negative and (owner == -1).all() for is_negative, _, owner in seen)
+
+
+@pytest.mark.parametrize("batch", (1, 2))
+def test_a_zeroed_one_in_the_same_call_is_not_recorded(
+    flux,
+    condition,
+    route,
+    sample,
+    call,
+    record,
+    batch,  # noqa: F811
+):
+    positive = condition(PROMPT, *PHRASES[:2])
+    (zeroed,), model, found = call("ConditioningZeroOut", conditioning=positive), route(flux), []
+    for cfg in (1.0, 1.0 + 1e-6):  # the second asks for both, in one call
+        sample(model, positive, zeroed, cfg=cfg, batch=batch)
+        found.append(next(iter(record(model).steps.values())).owned)
+    assert found[0].any() and torch.equal(*found)
 
 
 def test_dynamic_off_gives_nobody_anything(flux, route, sample, both, seen):

@@ -11,12 +11,13 @@ def test_routing_without_subjects(flux, route, sample, condition):
 
 
 def test_conditioning_without_subjects_is_the_stock_one(call, clip, condition):
-    ours = condition(PROMPT, guidance=3.5)
+    ours = condition(PROMPT, guidance=2.2)
     stock = call("CLIPTextEncode", clip=clip, text=PROMPT)[0]
-    stock = call("FluxGuidance", conditioning=stock, guidance=3.5)[0]
+    stock = call("FluxGuidance", conditioning=stock, guidance=2.2)[0]
     assert torch.equal(ours[0][0], stock[0][0])
     assert ours[0][1].keys() == stock[0][1].keys()
     assert torch.equal(ours[0][1]["pooled_output"], stock[0][1]["pooled_output"])
+    assert ours[0][1]["guidance"] == stock[0][1]["guidance"] == 2.2
 
 
 def test_subjects_without_routing_are_plain_references(flux, sample, condition, call):

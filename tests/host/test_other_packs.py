@@ -15,30 +15,12 @@ def subjects(condition):
     return condition(PROMPT, "dog", "robot")
 
 
-def _with_override(model, override):
-    other = model.clone()
-    other.model_options["transformer_options"][OVERRIDE] = override
-    return other
-
-
 def _with_wrapper(model, wrapper):
     import comfy.patcher_extension as extension
 
     other = model.clone()
     other.add_wrapper_with_key(extension.WrappersMP.DIFFUSION_MODEL, "other", wrapper)
     return other
-
-
-def test_an_override_before_ours_is_chained(flux, route, sample, subjects):
-    seen = []
-
-    def override(func, q, k, v, heads, **kwargs):
-        seen.append(q.shape[2])
-        return func(q, k, v, heads, **kwargs)
-
-    out = sample(route(_with_override(flux, override)), subjects)
-    assert torch.equal(out, sample(route(flux), subjects))
-    assert len(set(seen)) > 3  # it got the split calls
 
 
 def _swallow(executor, x, t, context, y, guidance, ref, control, options, **kwargs):
@@ -229,8 +211,8 @@ def test_a_partly_swallowed_override_is_logged(flux, route, sample, subjects, ca
     model = flux.clone()
     for i in range(2):
         model.set_model_patch_replace(deaf, "dit", "double_block", i)
-    sample(route(model), subjects, steps=1)
-    assert "reached 3 of 5 blocks" in caplog.text
+    sample(route(model), subjects, steps=2)
+    assert caplog.text.count("reached 3 of 5 blocks") == 1  # once a run
     caplog.clear()
     sample(route(flux), subjects, steps=1)
     assert "reached" not in caplog.text

@@ -53,7 +53,7 @@ def test_one_record_a_picture_of_the_positive_alone(flux, condition, route, samp
     assert all(step.owned.shape[0] == batch for step in both.steps.values())
     sample(model, positive, cfg=1.0, batch=batch)
     first, alone = (next(iter(r.steps.values())) for r in (both, record(model)))
-    assert (first.affinity - alone.affinity).abs().max() < 1e-3
+    torch.testing.assert_close(first.affinity, alone.affinity, rtol=0.02, atol=1e-4)
 
 
 def test_each_run_begins_anew(flux, condition, route, sample, record, pack):
@@ -163,6 +163,7 @@ def test_leak_is_measured_and_changes_nothing(flux, condition, route, sample, pr
     assert torch.equal(samples, sample(plain, positive, batch=2))
     leaks = [step.leak.shares for step in record(measured).steps.values()]
     for shares in leaks:
+        assert shares.isfinite().any() and (shares.nan_to_num(0).sum(-1) <= 1 + 1e-5).all()
         own, other = shares.diagonal(dim1=1, dim2=2), shares.flip(-1).diagonal(dim1=1, dim2=2)
         assert (own.nan_to_num(1) > 0).all()
         assert (other.nan_to_num(0) == 0).all() if dynamic else (other.nan_to_num(1) > 0).all()

@@ -1,6 +1,7 @@
 """What the user sees of a node before running it."""
 
 import asyncio
+import inspect
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,18 @@ def test_help_page_names_every_input(nodes, node_id):
     page = (ROOT / "nodes" / "web" / "docs" / f"{node_id}.md").read_text()
     for socket in nodes[node_id].define_schema().inputs:
         assert f"`{socket.id}`" in page, f"the help of {node_id} does not mention {socket.id}"
+
+
+@pytest.mark.parametrize("node_id", NODES)
+def test_a_prompt_without_an_input_means_what_it_meant(nodes, node_id):
+    """That is: the default that it had, which is the schema's but where a later one is better for new nodes.
+    `boxes` is a socket, and empty."""
+    told = inspect.signature(nodes[node_id].execute).parameters
+    inputs = {i.id: getattr(i, "default", None) for i in nodes[node_id].define_schema().inputs}
+    left_out = {n: p.default for n, p in told.items() if p.default is not p.empty and n in inputs}
+    left_out.pop("boxes", None)
+    other = {name: default for name, default in left_out.items() if default != inputs[name]}
+    assert other == ({"settings": "by hand"} if node_id == "MusarRouting" else {})
 
 
 def test_names_that_shared_graphs_rely_on(nodes):

@@ -140,17 +140,6 @@ def test_boxes_decide_overlaps_by_affinity_and_leave_the_rest(flux, route, sampl
     assert set(seen[..., 1:3].unique().tolist()) == {0, 1}
 
 
-def test_window_of_steps_and_blocks(flux, route, sample, subjects, owners):
-    sample(route(flux), subjects, steps=4)
-    everything = len(owners.seen)
-    assert everything == 4 * 5
-    sample(route(flux, end_percent=0.5), subjects, steps=4)
-    some = len(owners.seen) - everything
-    assert 0 < some < everything and some % 5 == 0
-    sample(route(flux, start_block=1, end_block=2), subjects, steps=4)
-    assert len(owners.seen) - everything - some == 4 * 2
-
-
 def test_the_last_routing_node_decides(flux, route, sample, subjects):
     twice = route(route(flux), static=False, dynamic=False)
     assert torch.equal(sample(twice, subjects), sample(route(flux, static=False, dynamic=False), subjects))

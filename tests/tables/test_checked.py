@@ -97,7 +97,9 @@ def test_a_bad_table_is_told_at_once_and_gone_on_without(server, written, tmp_pa
     assert [r["row"] for r in drawn] == [1, 3] and drawn[1]["seed"] == 3
     for row in drawn:
         assert row["prompt"] == "a cat next to a robot" and row["owners"] == ["cat", "robot"]
-        assert sum(row["owned"]) == pytest.approx(1, abs=1e-3) and np.array(row["leak"]).shape == (2, 2)
+        leak = np.array(row["leak"], float)
+        assert sum(row["owned"]) == pytest.approx(1, abs=1e-3) and leak.shape == (2, 2)
+        assert np.isfinite(leak).any()
 
 
 def test_columns_that_fit_nothing_are_named():

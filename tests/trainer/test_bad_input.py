@@ -225,6 +225,15 @@ def test_a_checkpoint_of_other_settings_is_not_taken_up(tiny_config, tmp_path):
     train(tiny_config | {"log": True, "save_every": 1}, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "name",
+    "base quantise data pixels seed variant wiring batch optimizer time drop condition_prompts".split(),
+)
+def test_what_decides_about_a_run(tmp_path, name):
+    with pytest.raises(ValueError, match=f"is of a run with {name}: one"):
+        same_run(tmp_path, {name: "one"}, {name: "other"})
+
+
 def test_a_checkpoint_from_before_a_setting_is_of_a_run_with_it_off(tiny_config, tmp_path):
     then = {name: value for name, value in tiny_config.items() if name != "another_in_phrase"}
     same_run(tmp_path, then, tiny_config | {"another_in_phrase": False})

@@ -22,6 +22,7 @@ from training.encoders.store import VERSION, Store
 from training.encoders.stored import StoredEncoder
 from training.network.batch import encode_example, shape_of
 from training.run.examples import Examples
+from training.run.trainer import Trainer
 from training.train import open_feeds, train
 
 CHANGES = ({}, {"drop": {"text": 0.5, "reference": 0.5}}, {"condition_prompts": False})
@@ -88,6 +89,31 @@ def test_encoded_ahead_trains_the_same(tiny_config, tmp_path, monkeypatch):
         monkeypatch.setattr(kind, name, lambda self, x, w=whole: asked.append(x) or w(self, x))
     assert losses_of(cached, tmp_path / "cached") == plain
     assert len(asked) == 2 and all(picture.shape[1] > 64 for picture in asked), "the two diptychs' targets"
+
+
+def test_a_killed_run_encodes_ahead_again(tiny_config, tmp_path, monkeypatch):
+    """Not beside the model, one by one; and to the same losses."""
+    plain = losses_of(tiny_config, tmp_path / "plain")
+    config = with_encoder(tiny_config, ahead=3) | {"save_every": 2}
+    freed, prepared, losses = [], [], []
+    monkeypatch.setattr(StoredEncoder, "free", lambda self: freed.append(self.encoder.free()))
+    of_step = Trainer.loss_of
+
+    def watched(self, numbers):
+        prepared.extend((self.stage, number) in self.ahead.known for number in numbers)
+        return of_step(self, numbers)
+
+    monkeypatch.setattr(Trainer, "loss_of", watched)
+
+    def die(trainer, loss):
+        if trainer.step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "killed", die)
+    freed.clear()
+    train(config, tmp_path / "killed", lambda trainer, loss: losses.append(loss))
+    assert losses == plain[2:] and len(freed) == 1 and prepared and all(prepared)
 
 
 def test_each_row_is_encoded_once_and_a_stopped_run_goes_on(tiny_config, tmp_path, capsys, monkeypatch):

@@ -253,8 +253,6 @@ def test_what_the_file_says(config, tmp_path):
     [
         ("base=nowhere", "base is nowhere, and there is no such file or folder"),
         ("encoder.kind=clip", "encoder.kind is flux, klein, sprites or sprites_flux2; found 'clip'"),
-        ("optimizer=sgd", "optimizer is 'sgd'. It must be one of adamw, adamw8bit, prodigy"),
-        ("data.kind=web", "There is no data of kind 'web'"),
         ("variant.ranks={middle: 3}", "ranks names the branches subject, noise, or all"),
     ],
 )

@@ -34,7 +34,6 @@ from ..test_situations import (  # noqa: F401
     test_image_to_image,
     test_positions_are_the_hosts_own,
     test_second_pass_at_another_size,
-    test_window_of_steps_and_blocks,
     test_zeroed_negative_owns_nothing,
 )
 from ..test_views import (  # noqa: F401
@@ -45,3 +44,4 @@ from ..test_views import (  # noqa: F401
     test_views_lie_where_the_host_puts_as_many_references,
     views,
 )
+from ..test_window import test_window_of_steps_and_blocks  # noqa: F401
