@@ -32,6 +32,27 @@ def test_two_actors_one_killed_in_the_middle(server, written, tmp_path):
     assert len(workers(out)) >= 2 and list((out / "parts").glob("*/*.parquet"))
 
 
+def test_the_command_killed_and_given_again(server, written, tmp_path):
+    """Actors go with it; the second time rows that are in the server's hands are asked for, not drawn anew."""
+    rows = [{"Colour/color": k} for k in range(1, 61)]
+    graph = plain(200)
+    graph["2"]["inputs"]["filename_prefix"] = "killed/it"
+    both = f"{server.address},{server.address}"
+    arguments = [*written(rows, graph), "--servers", both, "--ray", "--actors", 2]
+    process = start(*arguments)
+    journal = tmp_path / "out" / "journal"
+    while not journal.exists() or sum(1 for _ in Journal(journal).finished()) < 20:
+        time.sleep(0.05)
+        assert process.poll() is None, process.communicate()[0]
+    process.kill()
+    process.wait()
+    begun = sum(1 for _ in Journal(journal).finished())
+    assert begun < 60, "it was killed in the middle"
+    finished(start(*arguments))
+    assert [(r["row"], r["status"]) for r in ledger(tmp_path)] == [(k, "drawn") for k in range(1, 61)]
+    assert len(list((server.base / "output" / "killed").glob("it_*.png"))) == 60
+
+
 def test_a_picture_that_cannot_be_put_down_ends_in_a_sentence(server, written, tmp_path):
     """What an actor raises comes through Ray as it is."""
     (tmp_path / "out" / "pictures" / "000002.png").mkdir(parents=True)
