@@ -90,8 +90,8 @@ def test_a_zeroed_one_in_the_same_call_is_not_recorded(
     route,
     sample,
     call,
-    record,
-    batch,  # noqa: F811
+    record,  # noqa: F811
+    batch,
 ):
     positive = condition(PROMPT, *PHRASES[:2])
     (zeroed,), model, found = call("ConditioningZeroOut", conditioning=positive), route(flux), []

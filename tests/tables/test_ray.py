@@ -33,7 +33,7 @@ def test_two_actors_one_killed_in_the_middle(server, written, tmp_path):
 
 
 def test_the_command_killed_and_given_again(server, written, tmp_path):
-    """Actors go with it; the second time rows that are in the server's hands are asked for, not drawn anew."""
+    """Its actors go with it. Rows that the server has still are asked for, and not drawn anew."""
     rows = [{"Colour/color": k} for k in range(1, 61)]
     graph = plain(200)
     graph["2"]["inputs"]["filename_prefix"] = "killed/it"
