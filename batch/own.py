@@ -140,12 +140,16 @@ def own_in(folder: Path, settings: Mapping) -> Own:
 
 
 def one_of(folder: Path, addresses: Sequence[str]) -> OneOf:
-    """One that no other worker has, as long as there are enough."""
+    """One that no other worker has, as long as there are enough. Each holds something, so that the next
+    command waits for it where this one is killed."""
     for k, address in enumerate(addresses):
         held = _hold(folder / address.replace(":", "-"))
         if held is not None:
             return OneOf(addresses, k, held)
-    return OneOf(addresses, os.getpid() % len(addresses), None)
+    k = os.getpid() % len(addresses)
+    name = addresses[k].replace(":", "-")
+    held = next(held for n in count(1) if (held := _hold(folder / f"{name}-{n}")) is not None)
+    return OneOf(addresses, k, held)
 
 
 def stop_servers(folder: Path, gpu: str = "*") -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from batch.draw import Drawer, Plan, Rules
 from batch.graph import bind
 from batch.journal import Journal
-from batch.own import stop_servers
+from batch.own import one_of, stop_servers, wait_for_workers
 from batch.server import Gone, Remote
 from tools.comfy_server import Refused
 from tools.table import Wrong
@@ -125,3 +125,17 @@ def test_servers_of_a_killed_run_are_stopped_by_any_run(tmp_path):
     (place / "server.json").write_text(json.dumps({"pid": 2**22 + 1, "address": "127.0.0.1:9"}))
     stop_servers(tmp_path)
     assert not (place / "server.json").exists()
+
+
+def test_a_command_waits_for_every_worker_of_a_killed_one(tmp_path):
+    """Also for those that share an address."""
+    workers = [one_of(tmp_path, ["127.0.0.1:8188", "127.0.0.1:8189"]) for _ in range(4)]
+    assert len({worker.held.name for worker in workers}) == 4
+    waiting = Thread(target=wait_for_workers, args=[tmp_path], daemon=True)
+    waiting.start()
+    for worker in workers:
+        waiting.join(0.3)
+        assert waiting.is_alive()
+        worker.stop()
+    waiting.join(20)
+    assert not waiting.is_alive()
