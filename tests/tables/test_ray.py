@@ -36,7 +36,7 @@ def test_the_command_killed_and_given_again(server, written, tmp_path):
     """Its actors go with it. Rows that the server has still are asked for, and not drawn anew."""
     rows = [{"Colour/color": k} for k in range(1, 61)]
     graph = plain(200)
-    graph["2"]["inputs"]["filename_prefix"] = "killed/it"
+    graph["2"]["inputs"]["filename_prefix"] = "ray_again/it"
     both = f"{server.address},{server.address}"
     arguments = [*written(rows, graph), "--servers", both, "--ray", "--actors", 2]
     process = start(*arguments)
@@ -50,7 +50,7 @@ def test_the_command_killed_and_given_again(server, written, tmp_path):
     assert begun < 60, "it was killed in the middle"
     finished(start(*arguments))
     assert [(r["row"], r["status"]) for r in ledger(tmp_path)] == [(k, "drawn") for k in range(1, 61)]
-    assert len(list((server.base / "output" / "killed").glob("it_*.png"))) == 60
+    assert len(list((server.base / "output" / "ray_again").glob("it_*.png"))) == 60
 
 
 def test_a_picture_that_cannot_be_put_down_ends_in_a_sentence(server, written, tmp_path):
