@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .anyms import anyms_graphs
 from .bases import FLUX2_DEV, KLEIN, KLEIN_BASE, KLEIN_CACHED, KLEIN_MANY, KONTEXT, MUSAR, UNO, UNO_MANY
-from .graph import Graph, draw
+from .graph import PLACING, Graph, draw
 from .try_sprites import try_sprites
 
 CAT, ROBOT, BALL = ("cat", "cat.png"), ("robot", "robot.png"), ("ball", "ball.png")
@@ -21,11 +21,12 @@ SAME_KIND = (
     "first subject takes the first one named."
 )
 BOXED = (
-    "Box 1 is subject 1's, box 2 subject 2's: outside its box a subject owns nothing. Draw them anew in "
-    "Create Bounding Boxes, which asks for *Nodes 2.0* in ComfyUI's settings; its width and height are the "
-    "picture's. ComfyUI 0.24.1 and older lack that node: there *Bounding Box* in its place gives subject 1 a "
-    "box. To leave a subject out set its `strength` to 0: where one is disconnected, the sockets close up, "
-    "and the next subject has its box."
+    "Box 1 is subject 1's, box 2 subject 2's: outside its box a subject owns nothing, and up to "
+    "`layout_until` no other part of the picture sees its words, so that it is drawn there. Draw boxes anew "
+    "in Create Bounding Boxes, which asks for *Nodes 2.0* in ComfyUI's settings; its width and height are "
+    "the picture's. ComfyUI 0.24.1 and older lack that node: there *Bounding Box* in its place gives subject "
+    "1 a box. To leave a subject out set its `strength` to 0: where one is disconnected, the sockets close "
+    "up, and the next subject has its box."
 )
 
 
@@ -34,9 +35,12 @@ def _regions() -> Graph:
     for k, kind in enumerate(("cat", "robot"), 1):
         g.add(f"{k}2", "LoadImage", f"Region: {kind}", 0, image=f"region_{k}.png")
         g.prompt[f"{k}1"]["inputs"]["region"] = [f"{k}2", 1]
+    g.prompt["6"]["inputs"]["layout_until"] = PLACING
     g.notes.append(
-        "Where each subject may be, painted: open a picture as large as the result in each *Region* node, "
-        "and paint over the subject's part in the mask editor. Subjects without a region may be anywhere."
+        "Where each subject is to be, painted: open a picture as large as the result in each *Region* node, "
+        "and paint over the subject's part in the mask editor. Up to `layout_until` of *MUSAR Conditioning* "
+        "no other part of the picture sees its words, so that it is drawn there. Subjects without a region "
+        "may be anywhere."
     )
     return g
 

@@ -13,6 +13,7 @@ class SubjectTokens:
     phrase: tuple[int, ...]  # indices into T
     text: int = 0  # tokens of CT; 0 = no condition prompt
     more: tuple[tuple[int, int], ...] = ()  # further views of it, likewise: CI is all of them in a row
+    held: bool = False  # of the target, its own tokens alone see its phrase
 
     def __post_init__(self) -> None:
         for view in self.views:
@@ -89,6 +90,11 @@ class TokenLayout:
     def CI(self, i: int) -> slice:  # noqa: N802 - the papers' letters
         start = self.X.stop + sum(_area(s) for s in self.subjects[:i])
         return slice(start, start + _area(self.subjects[i]))
+
+    def unseen(self, owner: int) -> tuple[int, ...]:
+        """Indices into T that target tokens of this owner (−1 = nobody) do not see: others' held phrases."""
+        held = {p for i, s in enumerate(self.subjects) if s.held and i != owner for p in s.phrase}
+        return tuple(sorted(held.difference(self.subjects[owner].phrase if owner >= 0 else ())))
 
     def views(self) -> list[slice]:
         """CI1 … CIc, each cut into its views."""

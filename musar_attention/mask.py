@@ -7,6 +7,8 @@ X owned by k       T, X, extra, CTk, CIk      the same
 X owned by nobody  T, X, extra                the same
 X, no owners       T, X, extra, conditions    the same
 extra              T, X, extra                everything
+
+Where a subject's phrase is held, of X its own tokens alone see the phrase.
 """
 
 from __future__ import annotations
@@ -40,4 +42,7 @@ def routing_mask(layout: TokenLayout, owner: Tensor | None = None, static: bool 
         for i in range(layout.count):
             for part in (layout.CT(i), layout.CI(i)):
                 mask[:, layout.X, part] = (owner == i)[..., None]
+        for i in range(-1, layout.count):
+            for word in layout.unseen(i):
+                mask[:, layout.X, word] &= owner != i
     return mask

@@ -13,12 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .columns import Columns, Parts, sizes, take
 from .layout import TokenLayout
 
 Attend = Callable[..., Tensor]
-Parts = list[slice]
 Rows = list[list[Tensor | Parts]]  # of nobody, subject 0, 1, …: sample by sample
-Found = tuple[Tensor, Tensor, Parts]  # keys, values, and which columns they are
 
 
 def routed_attention(
@@ -48,9 +47,8 @@ def routed_attention(
     if layout.count == 0 or (owner is None and not static):
         return call(q, k, v, _until(everything, q.shape[2]), everything)
 
-    conditions = [[layout.CT(i), layout.CI(i)] for i in range(layout.count)]
     keep = torch.is_grad_enabled() and any(t.requires_grad for t in (q, k, v))
-    columns = _Columns(k, v, layout, conditions, keep)
+    columns = Columns(k, v, layout, keep)
     batch, heads, queries = q.shape[:3]
     out = q.new_empty(batch, queries, heads, v.shape[-1]).transpose(1, 2)  # as a layer takes it on
 
@@ -58,8 +56,8 @@ def routed_attention(
         rows = _until(rows, q.shape[2])
         if not rows:
             return
-        result = call(_take(q, rows), kk, vv, rows, columns)
-        for part, piece in zip(rows, result.split(_sizes(rows), 2)):
+        result = call(take(q, rows), kk, vv, rows, columns)
+        for part, piece in zip(rows, result.split(sizes(rows), 2)):
             out[:, :, part] = piece
 
     if static:
@@ -74,7 +72,7 @@ def routed_attention(
     for i in range(-1, layout.count):
         s = 0.0 if i < 0 else 1.0 if strength is None else float(strength[i])
         if i >= 0 and static:
-            fill(conditions[i], *columns.condition(i))
+            fill(columns.own[i], *columns.condition(i))
         for b, rows in enumerate(owned[i + 1] if owned else ()):
             if len(rows) == 0:
                 continue
@@ -83,7 +81,7 @@ def routed_attention(
                 kk, vv, seen = columns.subject(i)
                 piece = call(asked, kk[b : b + 1], vv[b : b + 1], rows, seen, b)
             if s != 1:
-                kk, vv, seen = columns.common()
+                kk, vv, seen = columns.without(i)
                 plain = call(asked, kk[b : b + 1], vv[b : b + 1], rows, seen, b)
                 piece = plain if s == 0 else torch.lerp(plain, piece, s)
             if isinstance(rows, Tensor):
@@ -133,7 +131,7 @@ def _rows_by_owner(owner: Tensor | int, layout: TokenLayout, batch: int) -> Rows
 def _rows(t: Tensor, b: int, rows: Tensor | Parts) -> Tensor:
     """Of one sample."""
     sample = t[b : b + 1]
-    return sample.index_select(2, rows) if isinstance(rows, Tensor) else _take(sample, rows)
+    return sample.index_select(2, rows) if isinstance(rows, Tensor) else take(sample, rows)
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -144,15 +142,6 @@ def _until(rows: Parts, end: int) -> Parts:
     """Those of the rows that there are."""
     clipped = [slice(part.start, min(part.stop, end)) for part in rows]
     return [part for part in clipped if part.stop > part.start]
-
-
-def _sizes(parts: Parts) -> list[int]:
-    return [part.stop - part.start for part in parts]
-
-
-def _take(t: Tensor, parts: Parts) -> Tensor:
-    """The sequence parts of t [B,H,L,D], in order; a view where one part is enough."""
-    return t[:, :, parts[0]] if len(parts) == 1 else torch.cat([t[:, :, p] for p in parts], 2)
 
 
 class _Call:
@@ -176,68 +165,3 @@ class _Call:
             rows = torch.cat([self.places[part] for part in rows])
         columns = torch.cat([self.places[part] for part in columns])
         return self.attend(q, k, v, mask[:, :, rows[:, None], columns])
-
-
-class _Columns:
-    """Keys and values, and which columns they are, for each kind of query.
-
-    Where these lie side by side they are a view. Else the common part (T, extra and X) is copied once,
-    with room behind it into which each subject's few tokens are written in turn: tokens of X see it whole,
-    a condition its end, T and extra its beginning. To `keep` what was handed out, for gradients, each gets
-    a copy of its own.
-    """
-
-    def __init__(self, k: Tensor, v: Tensor, layout: TokenLayout, own: list[Parts], keep: bool) -> None:
-        self.sources, self.own, self.keep = (k, v), own, keep
-        self.parts = [layout.T, layout.extra_slice, layout.X]
-        self.sides = layout.prompt + layout.extra  # what is before X
-        self.length = self.sides + layout.target_length
-        self.room: list[Tensor] = []
-        self.behind: int | None = None  # whose tokens lie behind the common part
-
-    def common(self) -> Found:
-        return self._run(self.parts) or self._copied(self.parts, slice(0, self.length))
-
-    def subject(self, i: int) -> Found:
-        """Valid until the next subject is asked for."""
-        return self._seen(i, self.parts, 0)
-
-    def condition(self, i: int) -> Found:
-        """Likewise: X and the subject's own."""
-        return self._seen(i, self.parts[2:], self.sides)
-
-    def _seen(self, i: int, parts: Parts, start: int) -> Found:
-        parts = [*parts, *self.own[i]]
-        if found := self._run(parts):
-            return found
-        if not self.keep and self.behind != i:
-            self._write(self.length, self.own[i])
-            self.behind = i
-        return self._copied(parts, slice(start, start + sum(_sizes(parts))))
-
-    def _run(self, parts: Parts) -> Found | None:
-        """A view, if the parts are one run of columns."""
-        ordered = sorted((p for p in parts if p.stop > p.start), key=lambda p: p.start)
-        if any(a.stop != b.start for a, b in zip(ordered, ordered[1:])):
-            return None
-        run = slice(ordered[0].start, ordered[-1].stop)
-        k, v = (t[:, :, run] for t in self.sources)
-        return k, v, [run]
-
-    def _copied(self, parts: Parts, where: slice) -> Found:
-        if self.keep:
-            k, v = (_take(t, parts) for t in self.sources)
-        else:
-            self._write(0, [])
-            k, v = (t[:, :, where] for t in self.room)
-        return k, v, parts
-
-    def _write(self, start: int, parts: Parts) -> None:
-        if not self.room:
-            longest = self.length + max(sum(_sizes(own)) for own in self.own)
-            self.room = [t.new_empty(*t.shape[:2], longest, t.shape[3]) for t in self.sources]
-            self._write(0, self.parts)
-        for part, size in zip(parts, _sizes(parts)):
-            for room, source in zip(self.room, self.sources):
-                room[:, :, start : start + size] = source[:, :, part]
-            start += size

@@ -131,6 +131,19 @@ class MusarConditioning(io.ComfyNode):
                     advanced=True,
                     tooltip="What the picture should not be, for the output negative. It names no subject.",
                 ),
+                io.Float.Input(
+                    "layout_until",
+                    default=0.0,  # what saved graphs without this widget get
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Up to this share of the sampling, boxes and regions place their subjects: of "
+                    "the picture, a subject's own part alone sees its words, so that it is drawn there. 0 = "
+                    "they only bound who sees which reference, and one drawn elsewhere loses its looks; "
+                    "on Sprites 0.3 was best.",
+                ),
             ],
             outputs=[
                 io.Conditioning.Output(tooltip="The positive conditioning for the sampler."),
@@ -165,6 +178,7 @@ class MusarConditioning(io.ComfyNode):
         places: int = 0,
         preset: str = BY_HAND,
         negative_prompt: str = "",
+        layout_until: float = 0.0,
         **surplus: Any,
     ) -> io.NodeOutput:
         wired = sockets.wired(subjects, surplus)
@@ -174,14 +188,17 @@ class MusarConditioning(io.ComfyNode):
         if not wired:
             return io.NodeOutput(conditioning, negative)
         chosen = None if preset == BY_HAND else family.preset(preset)
-        placement = Placement(positions, places, None)
+        placement = Placement(positions, places, layout_until=layout_until)
         if chosen:
-            placement = Placement(chosen.positions, chosen.places or places, chosen)
+            placement = Placement(chosen.positions, chosen.places or places, chosen, layout_until)
         planned = plan_subjects(
             conditioning, clip, vae, prompt, family, stream, wired, placed, reference_size, placement
         )
         seen = sum(subject.strength > 0 for subject in wired.values())
-        told = notice.show_status(cls.hidden, seen, placement.positions, chosen, family) if seen else None
+        unplaced = planned.bound and not layout_until
+        told = None
+        if seen:
+            told = notice.show_status(cls.hidden, seen, placement.positions, chosen, family, unplaced)
         if negative is not None:
             negative = planned.on(negative, negative=True)
         return io.NodeOutput(planned.on(conditioning), negative, ui=told)

@@ -197,6 +197,7 @@ class MusarRouting(io.ComfyNode):
             remember=remember,
             smooth=smooth,
             by_hand=settings == BY_HAND,
+            sigma_at=sampling.percent_to_sigma,
         )
 
         patched = model.clone()

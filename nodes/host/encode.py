@@ -41,6 +41,11 @@ class Planned:
     subjects: list[tuple[PlannedSubject, ...]]  # for each entry of the conditioning
     placement: Placement
 
+    @property
+    def bound(self) -> bool:
+        """Are there boxes or regions?"""
+        return any(subject.bound for subjects in self.subjects for subject in subjects)
+
     def on(self, conditioning: list, negative: bool = False) -> list:
         """The conditioning with them. A negative names nobody, and has the same references."""
         if not self.latents:

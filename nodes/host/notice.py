@@ -16,7 +16,7 @@ from .families import FAMILIES, Family, Preset
 from .settings import Settings
 from .trained import differences, facts_of, on_off
 
-ROUTING, LORA, SUBJECT = "MusarRouting", "MusarDualLora", "MusarSubject"
+ROUTING, LORA, SUBJECT, ANYMS = "MusarRouting", "MusarDualLora", "MusarSubject", "AnymsLayout"
 NONE = "none"  # of MUSAR Dual LoRA
 SETTINGS, FOLLOWS, BY_HAND = "settings", "as the conditioning says", "by hand"  # of MUSAR Routing
 UNNAMED = {  # in old prompts
@@ -30,6 +30,11 @@ UNROUTED = (
     "between the model loader and the sampler."
 )
 
+UNPLACED = (
+    ". Boxes and regions bound their subjects, and do not place them: for that set layout_until, on Sprites "
+    "best to 0.3"
+)
+
 MANY = 4  # subjects for which there are presets
 
 FORGETFUL = (
@@ -41,7 +46,12 @@ log = logging.getLogger("musar")
 
 
 def show_status(
-    hidden: io.HiddenHolder, subjects: int, positions: str, preset: Preset | None, family: Family
+    hidden: io.HiddenHolder,
+    subjects: int,
+    positions: str,
+    preset: Preset | None,
+    family: Family,
+    unplaced: bool = False,
 ) -> dict | None:
     """Writes onto the node, over what stood there; warnings are its UI output as well."""
     prompt, node = hidden.dynprompt, hidden.unique_id
@@ -52,6 +62,8 @@ def show_status(
     plural = "s" * (subjects != 1)
     well = f"{subjects} subject{plural}, routed · {preset or told_by_hand(around, positions)}"
     well += better(family, preset, subjects)
+    if unplaced and not any(node["class_type"] == ANYMS for node in around):
+        well += UNPLACED
     text = UNROUTED if warnings == [UNROUTED] else " ".join([f"{well}." if warnings else well, *warnings])
     server = getattr(PromptServer, "instance", None)
     if server is not None:

@@ -40,11 +40,12 @@ class PixelBox:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where references lie for the model."""
+    """Where references lie for the model, and until when boxes and regions place subjects."""
 
     positions: str
     places: int = 0  # taken in turn; 0 = one each
     preset: Preset | None = None  # that chose the positions; None = set by hand
+    layout_until: float = 0.0  # of the sampling
 
 
 @dataclass(frozen=True, eq=False)

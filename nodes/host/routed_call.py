@@ -35,8 +35,11 @@ OVERRIDE = "optimized_attention_override"
 WRITES = "sage"  # SageAttention 1 and 3 take their keys' mean off in place; a node's override may call them
 
 
-def lay_out(plan: Plan, x: Tensor, context: Tensor, references: list[Tensor]) -> TokenLayout:
-    """The layout of this call; references beyond the plan's are `extra`."""
+def lay_out(
+    plan: Plan, x: Tensor, context: Tensor, references: list[Tensor], placing: bool = False
+) -> TokenLayout:
+    """The layout of this call; references beyond the plan's are `extra`. `placing`: who is bound to a part of
+    the picture is drawn there."""
     lead = plan.family.text.lead(context)
     subjects = tuple(
         SubjectTokens(
@@ -44,6 +47,7 @@ def lay_out(plan: Plan, x: Tensor, context: Tensor, references: list[Tensor]) ->
             tuple(lead + i for i in s.phrase),
             0 if s.text is None else s.text.shape[1],
             s.views[1:],
+            placing and s.bound,
         )
         for s in plan.subjects
     )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
+
+from torch import Tensor
 
 from .families import Preset
 
@@ -23,6 +26,7 @@ class Settings:
     remember: bool = False  # a step begins with the evidence that the last one ended with
     smooth: bool = False  # owners by the mean evidence of a token and its neighbours
     by_hand: bool = True  # and not as the conditioning's preset says
+    sigma_at: Callable[[float], float] | None = None  # a share of the sampling
 
     def of(self, preset: Preset | None) -> Settings:
         """What is in force for a conditioning with this preset."""
@@ -36,6 +40,12 @@ class Settings:
             remember=preset.remember,
             smooth=preset.smooth,
         )
+
+    def before(self, share: float, sigmas: Tensor | None) -> bool:
+        """Is a step with these sigmas of its samples before this share of the sampling?"""
+        if share <= 0 or sigmas is None or self.sigma_at is None:
+            return False
+        return float(sigmas[0]) > self.sigma_at(share)
 
 
 def window(sampling: Any, start: float, end: float) -> tuple[float, float]:

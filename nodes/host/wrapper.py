@@ -127,8 +127,9 @@ class Routing:
         options: dict,
         model: nn.Module,
     ) -> RoutedCall:
-        layout = lay_out(plan, x, context, references)
         settings = self.settings.of(plan.placement.preset)
+        placing = settings.before(plan.placement.layout_until, options.get("sigmas"))
+        layout = lay_out(plan, x, context, references, placing)
         call = RoutedCall(plan, layout, settings, x, context, options, model)
         if settings.remember:
             call.found = self.memory.recall(options, (len(x), layout.target_length, layout.count))

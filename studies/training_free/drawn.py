@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from sprites.judge import judge
+
 from ..judging.cases import Case
 from ..judging.score import Artist, figures
 from .ways import Way, bend
 
 KEPT = ("identity", "leak", "fidelity")
+PLACED = "placed"  # mean IoU with the boxes, where there are any
 
 
 def drawn(
@@ -23,13 +27,20 @@ def drawn(
 ) -> dict[str, dict[str, list]]:
     """Cell: figure: a value a prompt, the mean over its seeds."""
     found, trained = {}, artist.model.wiring
+    kept = (*KEPT, PLACED) if way.boxes else KEPT
     for cell, prompts in asked.items():
         pictures: list[list[dict]] = [[] for _ in prompts]
         for i, _, cells in artist.draw(prompts, seeds, partial(bend, artist.model, way, artist.steps)):
-            pictures[i].append(figures(cells, prompts[i].request))
-        found[cell] = {f: [mean(p, f) for p in pictures] for f in KEPT}
+            place = {PLACED: in_boxes(cells, prompts[i])} if way.boxes else {}
+            pictures[i].append(figures(cells, prompts[i].request) | place)
+        found[cell] = {f: [mean(p, f) for p in pictures] for f in kept}
     artist.model.wiring = trained
     return found
+
+
+def in_boxes(cells: np.ndarray, case: Case) -> float:
+    request = replace(case.request, boxes=[subject.box for subject in case.scene.subjects])
+    return judge(cells, request).layout
 
 
 def missing(

@@ -18,6 +18,7 @@ from ..judging.score import Artist, figures
 from ..judging.table import bootstrap
 from ..judging.variant import Variant
 from .chart import write_chart
+from .drawn import PLACED
 from .ways import Way, bend
 
 COMMAND = "make training-free"
@@ -38,7 +39,8 @@ def write_report(judged: Sequence[Variant], settings: Mapping, ways: Mapping[str
         f"({judge['trial_prompts']} prompts for the ways that were drawn in fewer cells), drawn by the "
         f"trainer's sampler: {judge['steps']} steps, cfg {judge['cfg']:g}. Identity by number of subjects, "
         "with 95 % intervals by bootstrap over prompts; in brackets the leak of what is there, and the "
-        "fidelity: how much of what was asked for is there. What a way is stands in "
+        "fidelity: how much of what was asked for is there; with boxes a third, the mean overlap (IoU) of "
+        "subjects and boxes. What a way is stands in "
         "[models.yaml](../studies/training_free/models.yaml).",
     ]
     for variant in variants:
@@ -126,7 +128,8 @@ def shown_as(found: Mapping[str, Sequence[float | None]]) -> str:
     mean, low, high = bootstrap(found["identity"])
     leaks = [leak for leak in found["leak"] if leak is not None]
     leak = f"{np.mean(leaks):.3f}" if leaks else "–"
-    return f"{mean:.3f} ({low:.2f}–{high:.2f}) [{leak}; {np.mean(found['fidelity']):.2f}]"
+    placed = f"; {np.mean(found[PLACED]):.2f}" if PLACED in found else ""
+    return f"{mean:.3f} ({low:.2f}–{high:.2f}) [{leak}; {np.mean(found['fidelity']):.2f}{placed}]"
 
 
 def sheet(variants: Sequence[Variant], judge: Mapping, ways: Mapping[str, Way]) -> None:

@@ -43,6 +43,7 @@ class Way:
     nobody: float = 0.0  # of a subject's strongest evidence: tokens below it are nobody's
     busy: bool = False  # references on backgrounds of their own
     boxes: bool = False  # a subject owns nothing outside the place that a true picture gives it
+    held: float = 0.0  # and up to this share of the steps its own tokens alone see its phrase
     clause: bool = False  # a phrase goes on until the next subject's: what comes behind it has read it
     gated: bool = False  # the LoRA leaves the prompt's tokens alone
     negative: str = WORDS  # it has no references; or it has, and they are seen by its parts as this says
@@ -107,6 +108,8 @@ class BentRoutes(Routes):
             strongest = told.amax(1).gather(-1, owner)
             owner = owner.masked_fill(best < way.nobody * strongest, -1)
         self.progress.owner = owner
+        if self.progress.step / self.progress.steps < way.held:
+            self.dense = Held(self.dense, self.phrases > 0)
         return owner
 
     def _in_negative(self, q: Tensor) -> Tensor | None:
@@ -133,6 +136,22 @@ class BentRoutes(Routes):
             total = total.clone()
             total[..., place % self.layout.count] += way.bias * total.amax()
         return total
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """The mask where tokens of the picture see the phrase of their owner alone."""
+
+    dense: Dense
+    phrases: Tensor  # bool [B,c,m]
+
+    def mask(self, owner: Tensor) -> Tensor:
+        """bool [B,1,L,L]"""
+        mask, words = self.dense.mask(owner).clone(), self.phrases.shape[2]
+        nobodys = torch.zeros_like(self.phrases[:, :1])
+        own = torch.cat([nobodys, self.phrases], 1)[torch.arange(len(owner))[:, None], owner + 1]  # B n m
+        mask[:, 0, self.dense.target, :words] &= own | ~self.phrases.any(1, keepdim=True)
+        return mask
 
 
 LAST = 6  # tokens that the last phrase's clause has behind it

@@ -28,12 +28,13 @@ def random_qkv(seed, layout, batch=1, heads=2, depth=8, dtype=torch.float32):
 
 @st.composite
 def layouts(draw, most=16, side=4):
-    """1 … most subjects, with and without condition prompts, further views and extra tokens."""
+    """1 … most subjects, with and without condition prompts, further views, held phrases and extra tokens."""
     prompt = draw(st.integers(1, 12))
     phrase = st.lists(st.integers(0, prompt - 1), unique=True, max_size=3).map(tuple)
     area = st.tuples(st.integers(1, side), st.integers(1, side))
     more = st.just(()) | st.lists(area, max_size=2).map(tuple)
-    subject = st.builds(SubjectTokens, image=area, phrase=phrase, text=st.integers(0, side), more=more)
+    text, held = st.integers(0, side), st.booleans()
+    subject = st.builds(SubjectTokens, image=area, phrase=phrase, text=text, more=more, held=held)
     count = draw(st.integers(1, most))  # a size of its own: lists alone stay short
     subjects = tuple(draw(subject) for _ in range(count))
     return TokenLayout(prompt, draw(area), subjects, extra=draw(st.integers(0, side)))

@@ -10,8 +10,8 @@ from .cases import PAIR, PAIR_OWNER, routes
 
 
 def labels(layout):
-    """What each token is: (kind, subject), or (kind, place in the target) for X."""
-    tokens = [("T", None)] * layout.prompt
+    """What each token is: (kind, subject), or (kind, place) for T and X."""
+    tokens = [("T", place) for place in range(layout.prompt)]
     for i, subject in enumerate(layout.subjects):
         tokens += [("C", i)] * subject.text
     tokens += [("X", place) for place in range(layout.target[0] * layout.target[1])]
@@ -20,10 +20,18 @@ def labels(layout):
     return tokens + [("extra", None)] * layout.extra
 
 
-def may_attend(query, key, owner, static):
+def may_read(layout, word, owner):
+    """A word of nobody's phrase, of one that is not held, or of the owner's own."""
+    naming = [i for i, subject in enumerate(layout.subjects) if word in subject.phrase]
+    return owner in naming or not any(layout.subjects[i].held for i in naming)
+
+
+def may_attend(layout, query, key, owner, static):
     (kind, index), (seen, of) = query, key
     if kind == "X":
-        return seen != "C" or owner is None or owner[index] == of
+        if owner is None or seen not in "CT":
+            return True
+        return owner[index] == of if seen == "C" else may_read(layout, of, owner[index])
     if not static:
         return True
     if kind == "C":
@@ -34,7 +42,7 @@ def may_attend(query, key, owner, static):
 def by_the_table(layout, owner, static):
     tokens = labels(layout)
     samples = [None] if owner is None else owner.tolist()
-    return [[[may_attend(q, k, o, static) for k in tokens] for q in tokens] for o in samples]
+    return [[[may_attend(layout, q, k, o, static) for k in tokens] for q in tokens] for o in samples]
 
 
 @given(routes(side=2))
@@ -58,6 +66,15 @@ def test_samples_have_owners_of_their_own(static):
     mask = routing_mask(PAIR, owner, static)
     assert mask.tolist() == by_the_table(PAIR, owner, static)
     assert not torch.equal(mask[0], mask[1])
+
+
+def test_held_words():
+    """Two phrases share a word, and one of them is held: it is the other's word, too."""
+    held, free = SubjectTokens((1, 1), (0, 1), held=True), SubjectTokens((1, 1), (1, 2))
+    layout = TokenLayout(4, (1, 3), (held, free))
+    mask = routing_mask(layout, torch.tensor([[0, 1, -1]]))[0]
+    assert mask[layout.X, layout.T].int().tolist() == [[1, 1, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1]]
+    assert mask[layout.T, layout.T].all()
 
 
 def test_both_off_is_everything():

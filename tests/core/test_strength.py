@@ -16,7 +16,6 @@ strengths = st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1))
 def by_hand(q, k, v, layout, owner, strength, mask=None):
     """The rows of X, one token at a time: [B,H,n,D]."""
     every = list(range(layout.length))
-    common = [*every[layout.T], *every[layout.X], *every[layout.extra_slice]]
     out = torch.empty_like(q[:, :, layout.X])
 
     def attend(b, row, columns):
@@ -28,6 +27,8 @@ def by_hand(q, k, v, layout, owner, strength, mask=None):
     for b, labels in enumerate(owner.tolist()):
         for place, i in enumerate(labels):
             row = layout.X.start + place
+            words = sorted(set(every[layout.T]) - set(layout.unseen(i)))
+            common = [*words, *every[layout.X], *every[layout.extra_slice]]
             out[b, :, place] = attend(b, row, common)
             if i >= 0:
                 own = [*every[layout.CT(i)], *every[layout.CI(i)]]

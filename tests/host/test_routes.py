@@ -52,6 +52,15 @@ def test_split_equals_dense(flux, route, condition, compare, static, dynamic, co
     assert bool(seen) == dynamic
 
 
+@pytest.mark.parametrize("static", (True, False))
+def test_boxes_that_place(flux, route, condition, compare, static):
+    boxes = [[{"x": 0, "y": 0, "width": 40, "height": 96}, {"x": 32, "y": 0, "width": 48, "height": 40}]]
+    subjects = condition(PROMPT, *PHRASES, boxes=boxes, layout_until=1.0)
+    difference, seen = compare(route(flux, static=static), subjects, batch=2)
+    assert difference <= 1e-5
+    assert {k for owner in seen for k in owner.unique().tolist()} >= {0, 1}
+
+
 def test_owners_of_their_own_for_each_sample(flux, route, condition, compare):
     difference, seen = compare(route(flux), condition(PROMPT, *PHRASES), batch=2)
     assert difference <= 1e-5

@@ -71,6 +71,7 @@ def test_names_that_shared_graphs_rely_on(nodes):
         "places",
         "preset",
         "negative_prompt",
+        "layout_until",
     ]
     assert names["MusarRouting"] == [
         "model",

@@ -1,0 +1,117 @@
+"""Keys and values, and which columns they are, for each kind of query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from .layout import TokenLayout
+
+Parts = list[slice]
+Found = tuple[Tensor, Tensor, Parts]  # keys, values, and which columns they are
+
+
+def sizes(parts: Parts) -> list[int]:
+    return [part.stop - part.start for part in parts]
+
+
+def take(t: Tensor, parts: Parts) -> Tensor:
+    """The sequence parts of t [B,H,L,D], in order; a view where one part is enough."""
+    return t[:, :, parts[0]] if len(parts) == 1 else torch.cat([t[:, :, p] for p in parts], 2)
+
+
+def runs(places: Iterable[int]) -> Parts:
+    """Rising places as slices."""
+    parts: Parts = []
+    for place in places:
+        if parts and parts[-1].stop == place:
+            parts[-1] = slice(parts[-1].start, place + 1)
+        else:
+            parts.append(slice(place, place + 1))
+    return parts
+
+
+class Columns:
+    """Where these lie side by side they are a view. Else the common part (T, extra and X) is copied once,
+    with room behind it into which each subject's few tokens are written in turn: tokens of X see it whole,
+    a condition its end, T and extra its beginning. Held phrases lie in front, where tokens of X see none of
+    them, and an owner's is written behind, too. To `keep` what was handed out, for gradients, each gets a
+    copy of its own.
+    """
+
+    def __init__(self, k: Tensor, v: Tensor, layout: TokenLayout, keep: bool) -> None:
+        self.sources, self.layout, self.keep = (k, v), layout, keep
+        self.own = [[layout.CT(i), layout.CI(i)] for i in range(layout.count)]
+        held = layout.unseen(-1)
+        free = set(range(layout.prompt)).difference(held) if held else ()
+        self.words = runs(held)
+        rest = runs(sorted(free)) if held else [layout.T]
+        self.parts = [*self.words, *rest, layout.extra_slice, layout.X]
+        self.sides = layout.prompt + layout.extra  # what is before X
+        self.length = self.sides + layout.target_length
+        self.room: list[Tensor] = []
+        self.behind: Parts = []  # what lies behind the common part
+
+    def common(self) -> Found:
+        """What T and extra see, and X without subjects."""
+        return self._run(self.parts) or self._copied(self.parts, slice(0, self.length))
+
+    def subject(self, i: int) -> Found:
+        """What the target tokens of this one see. Valid until something else is asked for."""
+        return self._target([*self._phrase(i), *self.own[i]])
+
+    def without(self, i: int) -> Found:
+        """Likewise, without its condition; −1 = nobody's tokens."""
+        return self._target(self._phrase(i))
+
+    def condition(self, i: int) -> Found:
+        """Likewise: X and the subject's own."""
+        return self._seen([self.parts[-1]], self.own[i], self.sides)
+
+    def _phrase(self, i: int) -> Parts:
+        """Its words among the held."""
+        if not self.words:
+            return []
+        return runs(sorted(set(self.layout.unseen(-1)).difference(self.layout.unseen(i))))
+
+    def _target(self, more: Parts) -> Found:
+        return self._seen(self.parts[len(self.words) :], more, sum(sizes(self.words)))
+
+    def _seen(self, parts: Parts, more: Parts, start: int) -> Found:
+        """These parts of the common, from `start` on, and more."""
+        every = [*parts, *more]
+        if found := self._run(every):
+            return found
+        if more and not self.keep and self.behind != more:
+            self._write(self.length, more)
+            self.behind = more
+        return self._copied(every, slice(start, start + sum(sizes(every))))
+
+    def _run(self, parts: Parts) -> Found | None:
+        """A view, if the parts are one run of columns."""
+        ordered = sorted((p for p in parts if p.stop > p.start), key=lambda p: p.start)
+        if any(a.stop != b.start for a, b in zip(ordered, ordered[1:])):
+            return None
+        run = slice(ordered[0].start, ordered[-1].stop)
+        k, v = (t[:, :, run] for t in self.sources)
+        return k, v, [run]
+
+    def _copied(self, parts: Parts, where: slice) -> Found:
+        if self.keep:
+            k, v = (take(t, parts) for t in self.sources)
+        else:
+            self._write(0, [])
+            k, v = (t[:, :, where] for t in self.room)
+        return k, v, parts
+
+    def _write(self, start: int, parts: Parts) -> None:
+        if not self.room:
+            most = max(sum(sizes(own)) for own in self.own) + sum(sizes(self.words))
+            self.room = [t.new_empty(*t.shape[:2], self.length + most, t.shape[3]) for t in self.sources]
+            self._write(0, self.parts)
+        for part, size in zip(parts, sizes(parts)):
+            for room, source in zip(self.room, self.sources):
+                room[:, :, start : start + size] = source[:, :, part]
+            start += size

@@ -1,0 +1,66 @@
+"""Boxes and regions that place their subjects in the first part of the sampling."""
+
+import pytest
+import torch
+
+PROMPT = "a dog and a robot on the beach"
+LEFT = {"x": 0, "y": 0, "width": 32, "height": 64}
+RIGHT = {**LEFT, "x": 32}
+
+
+@pytest.fixture
+def boxed(condition):
+    def conditioned(boxes=(LEFT, RIGHT), **inputs):
+        return condition(PROMPT, "dog", "robot", boxes=[list(boxes)], **inputs)
+
+    return conditioned
+
+
+@pytest.fixture
+def held(pack, monkeypatch):
+    """Which subjects' phrases are held, call by call of the model."""
+    wrapper, seen = pack("nodes.host.wrapper"), []
+    lay_out = wrapper.lay_out
+
+    def watched(*args):
+        layout = lay_out(*args)
+        seen.append([subject.held for subject in layout.subjects])
+        return layout
+
+    monkeypatch.setattr(wrapper, "lay_out", watched)
+    return seen
+
+
+@pytest.mark.parametrize("until, steps", [(0.0, 0), (0.3, 3), (1.0, 10)])
+def test_in_which_steps(flux, route, sample, boxed, held, until, steps):
+    sample(route(flux), boxed(layout_until=until), steps=10)
+    assert held == [[True, True]] * steps + [[False, False]] * (10 - steps)
+
+
+def test_whom(flux, route, sample, boxed, held):
+    sample(route(flux), boxed([LEFT], layout_until=0.4), steps=2)
+    assert held == [[True, False], [False, False]]
+
+
+def test_a_region_places_too(flux, route, sample, call, clip, vae, picture, held):
+    region = torch.zeros(1, 64, 64)
+    region[:, :, :32] = 1
+    subjects = {
+        "subject_1": call("MusarSubject", image=picture(), prompt="", phrase="dog", region=region)[0],
+        "subject_2": call("MusarSubject", image=picture(seed=1), prompt="", phrase="robot")[0],
+    }
+    inputs = {"clip": clip, "vae": vae, "prompt": PROMPT, "subjects": subjects, "reference_size": 64}
+    sample(route(flux), call("MusarConditioning", **inputs, layout_until=0.4)[0], steps=2)
+    assert held == [[True, False], [False, False]]
+
+
+def test_zero_is_as_if_it_were_not_there(flux, route, sample, boxed):
+    model, asked = route(flux), ({}, {"layout_until": 0.0}, {"layout_until": 0.5})
+    plain, zero, some = (sample(model, boxed(**more)) for more in asked)
+    assert torch.equal(plain, zero) and not torch.equal(plain, some)
+
+
+def test_without_boxes_it_does_nothing(flux, route, sample, condition):
+    model = route(flux)
+    plain, some = (condition(PROMPT, "dog", "robot", layout_until=until) for until in (0.0, 0.5))
+    assert torch.equal(sample(model, plain), sample(model, some))
