@@ -139,7 +139,7 @@ def every_graph() -> list[Graph]:
         same = draw(f"same_kind_{base.name}", base, [CAT, SECOND_CAT], SAME, seed=2)
         same.notes.append(SAME_KIND)
         graphs.append(same)
-    boxes = [_box(32, 176, 288, 480, "cat"), _box(384, 176, 288, 480, "robot")]
+    boxes = [_box(48, 384, 272, 272, "cat"), _box(384, 96, 288, 560, "robot")]
     placed = draw("boxes_uno", UNO, pair, TWO, boxes=boxes)
     placed.notes.append(BOXED)
     watched = draw("routing_map_uno", UNO, pair, TWO, watched=True)
@@ -163,7 +163,7 @@ def _of_flux2() -> list[Graph]:
     pair = [CAT, ROBOT]
     same = draw("same_kind_klein", KLEIN_BASE, [CAT, SECOND_CAT], SAME, seed=2)
     same.notes.append(SAME_KIND)
-    boxes = [_box(64, 256, 416, 704, "cat"), _box(544, 256, 416, 704, "robot")]
+    boxes = [_box(64, 560, 400, 400, "cat"), _box(544, 128, 416, 832, "robot")]
     placed = draw("boxes_klein", KLEIN, pair, TWO, boxes=boxes)
     placed.notes.append(BOXED)
     return [

@@ -105,6 +105,7 @@ def install(source: Path, venv: Path) -> None:
         return
     say("installing torch and ComfyUI's requirements (about 6 GB, some minutes)")
     pip = [venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip += ["--no-compile"]  # over a minute for modules that mostly nobody imports; those that are, are then
     done = run([*pip, *wanted, "-r", requirements])
     require(done, "The requirements could not be installed", NETWORK)
     marker.write_text(state)

@@ -51,7 +51,7 @@ def test_a_subgraph_says_what_it_is_where_the_frontend_looks(ready):
 def test_what_is_otherwise_is_told():
     first, boxes, five = (GRAPHS[f"{n}_uno"].prompt for n in ("two_subjects", "boxes", "five_subjects"))
     assert differences(first, first) == ""
-    assert differences(first, boxes) == "`boxes` wired; with *CreateBoundingBoxes*"
+    assert differences(first, boxes) == "`layout_until` 0.3; `boxes` wired; with *CreateBoundingBoxes*"
     assert "`static` on" in differences(first, five)
 
 
