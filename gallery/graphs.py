@@ -22,7 +22,7 @@ SAME_KIND = (
 )
 BOXED = (
     "Box 1 is subject 1's, box 2 subject 2's: outside its box a subject owns nothing, and up to "
-    "`layout_until` no other part of the picture sees its words, so that it is drawn there. Draw boxes anew "
+    "`layout_until` no other part sees its phrase, so that it is drawn there more often. Draw boxes anew "
     "in Create Bounding Boxes, which asks for *Nodes 2.0* in ComfyUI's settings; its width and height are "
     "the picture's. ComfyUI 0.24.1 and older lack that node: there *Bounding Box* in its place gives subject "
     "1 a box. To leave a subject out set its `strength` to 0: where one is disconnected, the sockets close "
@@ -39,8 +39,8 @@ def _regions() -> Graph:
     g.notes.append(
         "Where each subject is to be, painted: open a picture as large as the result in each *Region* node, "
         "and paint over the subject's part in the mask editor. Up to `layout_until` of *MUSAR Conditioning* "
-        "no other part of the picture sees its words, so that it is drawn there. Subjects without a region "
-        "may be anywhere."
+        "no other part sees its phrase, so that it is drawn there more often. Subjects without a region may "
+        "be anywhere."
     )
     return g
 

@@ -34,11 +34,11 @@ def runs(places: Iterable[int]) -> Parts:
 
 
 class Columns:
-    """Where these lie side by side they are a view. Else the common part (T, extra and X) is copied once,
-    with room behind it into which each subject's few tokens are written in turn: tokens of X see it whole,
-    a condition its end, T and extra its beginning. Held phrases lie in front, where tokens of X see none of
-    them, and an owner's is written behind, too. To `keep` what was handed out, for gradients, each gets a
-    copy of its own.
+    """Where the columns of a query lie side by side they are a view. Else the common part (T, extra and X) is
+    copied once, with room behind it into which each subject's few tokens are written in turn: tokens of X see
+    it whole, a condition its end, T and extra its beginning. Held phrases lie in front, where tokens of X see
+    none of them, and an owner's is written behind, too. To `keep` what was handed out, for gradients, each
+    gets a copy of its own.
     """
 
     def __init__(self, k: Tensor, v: Tensor, layout: TokenLayout, keep: bool) -> None:
@@ -59,15 +59,15 @@ class Columns:
         return self._run(self.parts) or self._copied(self.parts, slice(0, self.length))
 
     def subject(self, i: int) -> Found:
-        """What the target tokens of this one see. Valid until something else is asked for."""
+        """What the target tokens of this one see. Valid until another's is asked for."""
         return self._target([*self._phrase(i), *self.own[i]])
 
     def without(self, i: int) -> Found:
-        """Likewise, without its condition; −1 = nobody's tokens."""
+        """What they see without its condition; −1 = nobody's tokens. Likewise valid."""
         return self._target(self._phrase(i))
 
     def condition(self, i: int) -> Found:
-        """Likewise: X and the subject's own."""
+        """What the tokens of a condition see: X and the subject's own. Likewise valid."""
         return self._seen([self.parts[-1]], self.own[i], self.sides)
 
     def _phrase(self, i: int) -> Parts:
@@ -84,7 +84,7 @@ class Columns:
         every = [*parts, *more]
         if found := self._run(every):
             return found
-        if more and not self.keep and self.behind != more:
+        if not self.keep and self.behind[: len(more)] != more:
             self._write(self.length, more)
             self.behind = more
         return self._copied(every, slice(start, start + sum(sizes(every))))

@@ -59,7 +59,8 @@ class MusarSubject(io.ComfyNode):
                     "region",
                     optional=True,
                     tooltip="Where the subject may be in the picture: white, on a mask laid over all of it. "
-                    "Beside a box, it is where both allow. Needs dynamic routing.",
+                    "Beside a box, it is where both allow. Needs dynamic routing. With layout_until of MUSAR "
+                    "Conditioning the subject is more often drawn there, too.",
                 ),
             ],
             outputs=[

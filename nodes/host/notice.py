@@ -31,8 +31,8 @@ UNROUTED = (
 )
 
 UNPLACED = (
-    ". Boxes and regions bound their subjects, and do not place them: for that set layout_until, on Sprites "
-    "best to 0.3"
+    ". Boxes and regions bound their subjects, and do not place them: for that set layout_until here, to 0.3 "
+    "as on Sprites"
 )
 
 MANY = 4  # subjects for which there are presets
@@ -61,9 +61,7 @@ def show_status(
     warnings = warnings_of(around, positions, preset, family)
     plural = "s" * (subjects != 1)
     well = f"{subjects} subject{plural}, routed · {preset or told_by_hand(around, positions)}"
-    well += better(family, preset, subjects)
-    if unplaced and not any(node["class_type"] == ANYMS for node in around):
-        well += UNPLACED
+    well += better(family, preset, subjects) + (unplaced_in(around) if unplaced else "")
     text = UNROUTED if warnings == [UNROUTED] else " ".join([f"{well}." if warnings else well, *warnings])
     server = getattr(PromptServer, "instance", None)
     if server is not None:
@@ -83,6 +81,11 @@ def better(family: Family, preset: Preset | None, subjects: int) -> str:
     if preset and preset.off_prompt and subjects == 1:
         return ". With one subject the preset UNO, and its file in Load LoRA, is far better"
     return ""
+
+
+def unplaced_in(around: Iterable[Mapping]) -> str:
+    """MUSAR AnyMS Layout places them by its adapter."""
+    return "" if any(node["class_type"] == ANYMS for node in around) else UNPLACED
 
 
 def told_by_hand(around: Iterable[Mapping], positions: str) -> str:

@@ -10,10 +10,12 @@ from torch import Tensor
 
 from .families import Preset
 
+ROUNDED = 1 + 1e-6  # a step's sigma is in single precision, a share's in double
+
 
 @dataclass(frozen=True)
 class Settings:
-    """The node's widgets."""
+    """The node's widgets, and where a share of its model's sampling lies."""
 
     static: bool
     dynamic: bool
@@ -26,7 +28,7 @@ class Settings:
     remember: bool = False  # a step begins with the evidence that the last one ended with
     smooth: bool = False  # owners by the mean evidence of a token and its neighbours
     by_hand: bool = True  # and not as the conditioning's preset says
-    sigma_at: Callable[[float], float] | None = None  # a share of the sampling
+    sigma_at: Callable[[float], float] | None = None  # of a share of the sampling
 
     def of(self, preset: Preset | None) -> Settings:
         """What is in force for a conditioning with this preset."""
@@ -42,10 +44,10 @@ class Settings:
         )
 
     def before(self, share: float, sigmas: Tensor | None) -> bool:
-        """Is a step with these sigmas of its samples before this share of the sampling?"""
+        """Does a step at these sigmas, one a sample, lie before this share of the sampling?"""
         if share <= 0 or sigmas is None or self.sigma_at is None:
             return False
-        return float(sigmas[0]) > self.sigma_at(share)
+        return float(sigmas[0]) > self.sigma_at(share) * ROUNDED
 
 
 def window(sampling: Any, start: float, end: float) -> tuple[float, float]:

@@ -65,6 +65,9 @@ def judge(variant: Variant, ways: list[str]) -> None:
     judge_each(variant.scores, left, draw)
 
 
+found_once = cache(cases)  # five subjects without a colour shared are long sought, and every way has them
+
+
 def asked_of(variant: Variant, way: str) -> dict[str, list[Case]]:
     """Prompts of each cell."""
     judge, beyond, freer = (SETTINGS[group] for group in ("judge", "beyond", "freer"))
@@ -72,13 +75,10 @@ def asked_of(variant: Variant, way: str) -> dict[str, list[Case]]:
     asked = [(cell, judge[f"{kind}prompts"]) for cell in judge[f"{kind}cells"]]
     if way in beyond["ways"].get(variant.name, ()):
         asked += [(cell, beyond["prompts"]) for cell in beyond["cells"]]
-    every = {name_of(*cell): found(*cell, prompts, WAYS[way].busy) for cell, prompts in asked}
+    every = {name_of(*cell): found_once(*cell, prompts, WAYS[way].busy) for cell, prompts in asked}
     if way in freer["ways"].get(variant.name, ()):
-        every |= {name: found(prompts=judge["prompts"], **cell) for name, cell in freer["cells"].items()}
+        every |= {name: found_once(prompts=judge["prompts"], **cell) for name, cell in freer["cells"].items()}
     return every
-
-
-found = cache(cases)  # five subjects without a colour shared are long sought, and every way asks for them
 
 
 if __name__ == "__main__":

@@ -39,8 +39,8 @@ def write_report(judged: Sequence[Variant], settings: Mapping, ways: Mapping[str
         f"({judge['trial_prompts']} prompts for the ways that were drawn in fewer cells), drawn by the "
         f"trainer's sampler: {judge['steps']} steps, cfg {judge['cfg']:g}. Identity by number of subjects, "
         "with 95 % intervals by bootstrap over prompts; in brackets the leak of what is there, and the "
-        "fidelity: how much of what was asked for is there; with boxes a third, the mean overlap (IoU) of "
-        "subjects and boxes. What a way is stands in "
+        "fidelity: how much of what was asked for is there; with boxes, where it was measured, a third: the "
+        "mean overlap (IoU) of subjects and boxes. What a way is stands in "
         "[models.yaml](../studies/training_free/models.yaml).",
     ]
     for variant in variants:

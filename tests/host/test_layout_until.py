@@ -31,9 +31,10 @@ def held(pack, monkeypatch):
     return seen
 
 
-@pytest.mark.parametrize("until, steps", [(0.0, 0), (0.3, 3), (1.0, 10)])
-def test_in_which_steps(flux, route, sample, boxed, held, until, steps):
-    sample(route(flux), boxed(layout_until=until), steps=10)
+@pytest.mark.parametrize("until, steps", [(0.0, 0), (0.2, 2), (0.3, 3), (0.35, 4), (0.5, 5), (1.0, 10)])
+@pytest.mark.parametrize("preset", ["by hand", "UNO"])
+def test_in_which_steps(flux, route, sample, boxed, held, preset, until, steps):
+    sample(route(flux), boxed(layout_until=until, preset=preset), steps=10)
     assert held == [[True, True]] * steps + [[False, False]] * (10 - steps)
 
 

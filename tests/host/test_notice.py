@@ -293,6 +293,12 @@ def test_the_number_of_subjects_has_a_preset(pack, family, preset, subjects, say
     assert said.startswith(says) and bool(said) == bool(says)
 
 
+def test_boxes_that_only_bound(pack):
+    notice = pack("nodes.host.notice")
+    assert notice.unplaced_in(nodes_of(FOLLOWS)) == notice.UNPLACED
+    assert notice.unplaced_in(nodes_of(FOLLOWS, ("AnymsLayout", {}))) == ""
+
+
 @pytest.mark.parametrize("other, twice", (("uno.safetensors", True), ("style.safetensors", False)))
 def test_unos_file_in_two_nodes_acts_twice(pack, other, twice):
     family = pack("nodes.host.families").FLUX1

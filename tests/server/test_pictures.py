@@ -136,6 +136,17 @@ def test_routing_makes_a_difference_and_none_warns(server, edited, small):
     assert conditioning not in again.outputs
 
 
+def test_boxes_that_only_bound_say_so(server, small, too_old):
+    prompt = small("boxes_uno")
+    if too_old(prompt):
+        return
+    prompt["6"]["inputs"]["guidance"] += 0.5  # cached nodes show no text
+    (placed,) = server.run(prompt).texts
+    prompt["6"]["inputs"]["layout_until"] = 0.0
+    (bound,) = server.run(prompt).texts
+    assert bound.startswith(placed) and "set layout_until here" in bound.removeprefix(placed)
+
+
 def test_cancelled_then_drawn(server, edited):
     whole = server.run(edited(("KSampler.steps", 3), ("KSampler.seed", 11)))
     stopping = threading.Event()

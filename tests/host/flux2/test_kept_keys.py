@@ -82,8 +82,14 @@ def test_cached_is_uncached(
 
 
 @pytest.mark.parametrize("static", (True, False))
-def test_routed_is_the_dense_mask(flux, condition, route, sample, owners, cached, pack, monkeypatch, static):
-    positive = condition(PROMPT, *PHRASES, prompts=("a dog", "", "a house"), strengths=(1, 0.5, 1))
+@pytest.mark.parametrize(
+    "more",
+    ({"strengths": (1, 0.5, 1)}, {"boxes": {"x": 0, "y": 0, "width": 40, "height": 96}, "layout_until": 1}),
+)
+def test_routed_is_the_dense_mask(
+    flux, condition, route, sample, owners, cached, pack, monkeypatch, static, more
+):
+    positive = condition(PROMPT, *PHRASES, prompts=("a dog", "", "a house"), **more)
     model = cached(route(flux, static=static))
     split = sample(model, positive, steps=LATER, batch=2)
     owners.replay(list(owners.seen))
