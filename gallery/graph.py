@@ -9,7 +9,7 @@ from sprites.world.captions import names
 
 from .bases import Base
 
-PLACING = 0.3  # of the sampling: so long boxes and regions place their subjects
+PLACING = 0.3  # of the sampling: so long boxes and regions place their subjects, on FLUX.1
 SIDES = {"width": "Width", "height": "Height"}  # titles of the nodes that two others have them from
 
 
@@ -132,7 +132,7 @@ def draw(
         places=0,
         preset=base.preset,
         negative_prompt="",
-        layout_until=PLACING if boxes else 0.0,
+        layout_until=PLACING if boxes and not base.encoder else 0.0,
     )
     negative = ["6", 1]
     if base.cfg == 1:

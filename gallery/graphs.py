@@ -21,12 +21,11 @@ SAME_KIND = (
     "first subject takes the first one named."
 )
 BOXED = (
-    "Box 1 is subject 1's, box 2 subject 2's: outside its box a subject owns nothing, and up to "
-    "`layout_until` no other part sees its phrase, so that it is drawn there more often. Draw boxes anew "
-    "in Create Bounding Boxes, which asks for *Nodes 2.0* in ComfyUI's settings; its width and height are "
-    "the picture's. ComfyUI 0.24.1 and older lack that node: there *Bounding Box* in its place gives subject "
-    "1 a box. To leave a subject out set its `strength` to 0: where one is disconnected, the sockets close "
-    "up, and the next subject has its box."
+    "Box 1 is subject 1's, box 2 subject 2's: outside its box a subject owns nothing. Draw them anew in "
+    "Create Bounding Boxes, which asks for *Nodes 2.0* in ComfyUI's settings; its width and height are the "
+    "picture's. ComfyUI 0.24.1 and older lack that node: there *Bounding Box* in its place gives subject 1 a "
+    "box. To leave a subject out set its `strength` to 0: where one is disconnected, the sockets close up, "
+    "and the next subject has its box."
 )
 
 
@@ -141,7 +140,10 @@ def every_graph() -> list[Graph]:
         graphs.append(same)
     boxes = [_box(48, 384, 272, 272, "cat"), _box(384, 96, 288, 560, "robot")]
     placed = draw("boxes_uno", UNO, pair, TWO, boxes=boxes)
-    placed.notes.append(BOXED)
+    placed.notes.append(
+        f"{BOXED} Up to `layout_until` of *MUSAR Conditioning* no part of the picture outside a subject's box "
+        "sees its phrase, so that it is drawn inside more often."
+    )
     watched = draw("routing_map_uno", UNO, pair, TWO, watched=True)
     watched.notes.append(
         "MUSAR Routing Preview shows which part of the picture was whose, how strongly each phrase called "

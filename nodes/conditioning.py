@@ -144,7 +144,7 @@ class MusarConditioning(io.ComfyNode):
                     "of the picture, a subject's own part alone sees its phrase, so that it is drawn there "
                     "more often. 0 = they only bound who sees which reference, and a subject drawn elsewhere "
                     "loses its looks. On Sprites 0.3 raised identity in boxes with four subjects from 0.57 "
-                    "to 0.72.",
+                    "to 0.72 on FLUX.1, and did nothing on FLUX.2.",
                 ),
             ],
             outputs=[
@@ -197,10 +197,10 @@ class MusarConditioning(io.ComfyNode):
             conditioning, clip, vae, prompt, family, stream, wired, placed, reference_size, placement
         )
         seen = sum(subject.strength > 0 for subject in wired.values())
-        unplaced = planned.bound and not layout_until
+        bound = planned.bound and not layout_until
         told = None
         if seen:
-            told = notice.show_status(cls.hidden, seen, placement.positions, chosen, family, unplaced)
+            told = notice.show_status(cls.hidden, seen, placement.positions, chosen, family, bound)
         if negative is not None:
             negative = planned.on(negative, negative=True)
         return io.NodeOutput(planned.on(conditioning), negative, ui=told)

@@ -31,8 +31,7 @@ UNROUTED = (
 )
 
 UNPLACED = (
-    ". Boxes and regions bound their subjects, and do not place them: for that set layout_until here, to 0.3 "
-    "as on Sprites"
+    ". Boxes and regions bound their subjects, and do not place them: for that set layout_until here, to "
 )
 
 MANY = 4  # subjects for which there are presets
@@ -51,7 +50,7 @@ def show_status(
     positions: str,
     preset: Preset | None,
     family: Family,
-    unplaced: bool = False,
+    bound: bool = False,
 ) -> dict | None:
     """Writes onto the node, over what stood there; warnings are its UI output as well."""
     prompt, node = hidden.dynprompt, hidden.unique_id
@@ -61,7 +60,7 @@ def show_status(
     warnings = warnings_of(around, positions, preset, family)
     plural = "s" * (subjects != 1)
     well = f"{subjects} subject{plural}, routed · {preset or told_by_hand(around, positions)}"
-    well += better(family, preset, subjects) + (unplaced_in(around) if unplaced else "")
+    well += better(family, preset, subjects) + (unplaced(around, family) if bound else "")
     text = UNROUTED if warnings == [UNROUTED] else " ".join([f"{well}." if warnings else well, *warnings])
     server = getattr(PromptServer, "instance", None)
     if server is not None:
@@ -83,9 +82,10 @@ def better(family: Family, preset: Preset | None, subjects: int) -> str:
     return ""
 
 
-def unplaced_in(around: Iterable[Mapping]) -> str:
-    """MUSAR AnyMS Layout places them by its adapter."""
-    return "" if any(node["class_type"] == ANYMS for node in around) else UNPLACED
+def unplaced(around: Iterable[Mapping], family: Family) -> str:
+    """What to do where boxes are to place; MUSAR AnyMS Layout does it by its adapter."""
+    beside = any(node["class_type"] == ANYMS for node in around)
+    return f"{UNPLACED}{family.layout_until:g}" if family.layout_until and not beside else ""
 
 
 def told_by_hand(around: Iterable[Mapping], positions: str) -> str:

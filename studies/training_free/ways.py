@@ -145,6 +145,7 @@ class Held:
     dense: Dense
     phrases: Tensor  # bool [B,c,m]
 
+    @torch.compiler.disable  # torch 2.11 writes C++ for it that does not compile, on AVX-512
     def mask(self, owner: Tensor) -> Tensor:
         """bool [B,1,L,L]"""
         mask, words = self.dense.mask(owner).clone(), self.phrases.shape[2]

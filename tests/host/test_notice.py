@@ -294,9 +294,10 @@ def test_the_number_of_subjects_has_a_preset(pack, family, preset, subjects, say
 
 
 def test_boxes_that_only_bound(pack):
-    notice = pack("nodes.host.notice")
-    assert notice.unplaced_in(nodes_of(FOLLOWS)) == notice.UNPLACED
-    assert notice.unplaced_in(nodes_of(FOLLOWS, ("AnymsLayout", {}))) == ""
+    notice, families = pack("nodes.host.notice"), pack("nodes.host.families")
+    assert notice.unplaced(nodes_of(FOLLOWS), families.FLUX1) == f"{notice.UNPLACED}0.3"
+    assert notice.unplaced(nodes_of(FOLLOWS), families.FLUX2) == ""
+    assert notice.unplaced(nodes_of(FOLLOWS, ("AnymsLayout", {})), families.FLUX1) == ""
 
 
 @pytest.mark.parametrize("other, twice", (("uno.safetensors", True), ("style.safetensors", False)))

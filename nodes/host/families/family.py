@@ -60,6 +60,7 @@ class Family:
     blocks: Mapping[str, str]  # kind, as the host names it: the network's list of them; in running order
     streams: Mapping[str, str]  # pattern of a linear layer's name: the tokens it sees (text, image, joint)
     presets: tuple[Preset, ...]  # for the weights that people have
+    layout_until: float  # in which boxes place subjects well; 0 = it was seen to do nothing
     check_lora: Callable[[Mapping[str, Tensor], str], None]  # refuses published files that nothing can use
 
     @property

@@ -72,5 +72,6 @@ FLUX1 = Family(
         Preset("Kontext, one place", "index", static=False, places=1),
         Preset("MUSAR, four or more", "diagonal", static=True, dual=True, places=1),
     ),
+    layout_until=0.3,
     check_lora=check_lora,
 )

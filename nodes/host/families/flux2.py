@@ -65,5 +65,6 @@ FLUX2 = Family(
         ),
         Preset("MUSAR", "index", static=True, dual=True),
     ),
+    layout_until=0.0,
     check_lora=check_lora,
 )
