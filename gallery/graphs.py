@@ -141,8 +141,8 @@ def every_graph() -> list[Graph]:
     boxes = [_box(48, 384, 272, 272, "cat"), _box(384, 96, 288, 560, "robot")]
     placed = draw("boxes_uno", UNO, pair, TWO, boxes=boxes)
     placed.notes.append(
-        f"{BOXED} Up to `layout_until` of *MUSAR Conditioning* no part of the picture outside a subject's box "
-        "sees its phrase, so that it is drawn inside more often."
+        f"{BOXED} Up to `layout_until` of *MUSAR Conditioning* no part of the picture outside a subject's "
+        "box sees its phrase, so that it is drawn inside more often."
     )
     watched = draw("routing_map_uno", UNO, pair, TWO, watched=True)
     watched.notes.append(
