@@ -126,8 +126,8 @@ def write_report() -> None:
         f"{settings['seeds']} seed a cell, drawn by the trainer's sampler: {settings['steps']} steps, cfg "
         f"{settings['cfg']:g}. Identity by number of subjects, with 95 % intervals by bootstrap over "
         "prompts; in brackets the leak of what is there, and the fidelity: how much of what was asked for is "
-        "there; with boxes, where it was measured, a third: their mean overlap (IoU) with the subjects. What a "
-        "way is stands in [flux2.yaml](../studies/flux2/flux2.yaml).",
+        "there; with boxes, where it was measured, a third: their mean overlap (IoU) with the subjects. What "
+        "a way is stands in [flux2.yaml](../studies/flux2/flux2.yaml).",
     ]
     again = f"on {SETTINGS['others']} other prompts, since *by attention* was chosen on those above"
     for title, file, columns in (
