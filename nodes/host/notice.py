@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from server import PromptServer
 
 from .families import FAMILIES, Family, Preset
 from .settings import Settings
+from .surroundings import surroundings
 from .trained import differences, facts_of, on_off
 
 ROUTING, LORA, SUBJECT, ANYMS = "MusarRouting", "MusarDualLora", "MusarSubject", "AnymsLayout"
@@ -250,30 +251,3 @@ def _queued() -> tuple[Mapping[str, Mapping] | None, str]:
             if number == context.prompt_id and context.node_id in graph:
                 return graph, context.node_id
     return None, ""
-
-
-def surroundings(graph: Mapping[str, Mapping], node: str) -> list[Mapping]:
-    """All nodes that are used, however far up, by whatever uses this node's output together with a model.
-
-    What comes after that one, a sampler or a guider, is another matter.
-    """
-    users: dict[str, set[str]] = {}
-    sources: dict[str, set[str]] = {}
-    for i, n in graph.items():
-        for value in n["inputs"].values():
-            if isinstance(value, list) and len(value) == 2 and str(value[0]) in graph:
-                users.setdefault(str(value[0]), set()).add(i)
-                sources.setdefault(i, set()).add(str(value[0]))
-    ends = {i for i, n in graph.items() if isinstance(n["inputs"].get("model"), list)}
-    return [graph[i] for i in _reach(_reach([node], users, ends), sources)]
-
-
-def _reach(start: Iterable[str], links: dict[str, set[str]], ends: Collection[str] = ()) -> set[str]:
-    """What can be reached along the links, not going on from the ends."""
-    seen, left = set(), list(start)
-    while left:
-        i = left.pop()
-        if i not in seen:
-            seen.add(i)
-            left += () if i in ends else links.get(i, ())
-    return seen
