@@ -79,7 +79,7 @@ def test_a_graph_saved_by_an_older_version_means_what_it_meant(page, name):
     wait_for_nodes(page, len(graph["nodes"]))
     now = page.evaluate(PROMPT)
     since = {
-        "MusarConditioning": {"places": 0, "preset": "by hand", "negative_prompt": ""},
+        "MusarConditioning": {"places": 0, "preset": "by hand", "negative_prompt": "", "layout_until": 0},
         "MusarRouting": {
             "evidence": "raw",
             "settings": "as the conditioning says",
