@@ -46,7 +46,7 @@ ABOUT = {  # what each graph is for
     "try_sprites": "MUSAR on the small models of this repository: `make try-sprites` packs them.",
     "two_subjects_klein": "Two subjects in four steps: the graph to begin with.",
     "three_subjects_klein": "Three subjects in four steps.",
-    "boxes_klein": "Boxes say where each subject is to be.",
+    "boxes_klein": "Boxes say where each subject may be.",
     "same_kind_klein": "Two subjects of one kind, with CFG and a negative that has the same references.",
     "five_subjects_klein": "Five subjects in four steps.",
     "five_subjects_klein_cached": "Five subjects, whose references are computed in the first step alone.",

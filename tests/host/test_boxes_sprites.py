@@ -15,16 +15,14 @@ from studies.training_free.ways import Way, bend
 from training.network.batch import collate, encode_example, pack, unpack
 from training.run.draw import draw, nothing_said
 
+from .making import link
+
 CFG, SEED, UNTIL = 2.0, 5, 0.3
 
 
 @pytest.fixture(scope="module")
 def hosted(call, files, route):
-    for name, file in FILES.items():
-        folder, name = name.split("/")
-        link = getattr(files, folder) / name
-        link.unlink(missing_ok=True)
-        link.symlink_to(file)
+    link(files, FILES)
     model = call("UNETLoader", unet_name=FLUX, weight_dtype="default")[0]
     model = call("LoraLoaderModelOnly", model=model, lora_name=UNO, strength_model=1.0)[0]
     return {

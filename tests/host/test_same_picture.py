@@ -17,6 +17,8 @@ from training.network.batch import collate, encode_example, pack, unpack
 from training.network.model import Trained, Variant, Wiring
 from training.run.draw import draw, nothing_said
 
+from .making import link
+
 STEPS, CFG, SEED = 8, 2.0, 5
 WISHES = [
     ("a cat next to a robot on the beach", ("a cat", "a robot"), 22, 16),
@@ -50,11 +52,7 @@ def trained(kind):
 
 @pytest.fixture(scope="module")
 def hosted(call, files, kind):
-    for name, file in FILES.items():
-        folder, name = name.split("/")
-        link = getattr(files, folder) / name
-        link.unlink(missing_ok=True)
-        link.symlink_to(file)
+    link(files, FILES)
     model = call("UNETLoader", unet_name=FLUX, weight_dtype="default")[0]
     model = call(
         "MusarDualLora",
