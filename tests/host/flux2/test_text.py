@@ -14,8 +14,8 @@ def laid_out(pack, monkeypatch, route, sample):
     module, seen = pack("nodes.host.wrapper"), []
     original = module.lay_out
 
-    def keep(plan, x, context, references):
-        seen.append((original(plan, x, context, references), context))
+    def keep(plan, x, context, *args):
+        seen.append((original(plan, x, context, *args), context))
         return seen[-1][0]
 
     monkeypatch.setattr(module, "lay_out", keep)
