@@ -59,6 +59,15 @@ def nodes():
     return nodes.NODE_CLASS_MAPPINGS
 
 
+@pytest.fixture(autouse=True)
+def nothing_let_go():
+    """The host holds no model whose patcher went with an earlier test: while it does, it collects garbage
+    before everything it loads, and the fixtures' models outlive many patchers."""
+    from comfy.model_management import current_loaded_models as held
+
+    held[:] = [one for one in held if one.model is not None]
+
+
 @pytest.fixture(scope="session")
 def pack(nodes):
     """pack("nodes.host.plan") is that module in the copy of the pack that the host runs."""
