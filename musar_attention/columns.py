@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import takewhile
 
 import torch
 from torch import Tensor
@@ -37,16 +38,18 @@ class Columns:
     """Where the columns of a query lie side by side they are a view. Else the common part (T, extra and X) is
     copied once, with room behind it into which each subject's few tokens are written in turn: tokens of X see
     it whole, a condition its end, T and extra its beginning. Held phrases lie in front, where tokens of X see
-    none of them, and an owner's is written behind, too. To `keep` what was handed out, for gradients, each
-    gets a copy of its own.
+    none of them, and an owner's is written behind the rest of its own. To `keep` what was handed out, for
+    gradients, each gets a copy of its own.
     """
 
     def __init__(self, k: Tensor, v: Tensor, layout: TokenLayout, keep: bool) -> None:
-        self.sources, self.layout, self.keep = (k, v), layout, keep
+        self.sources, self.keep = (k, v), keep
         self.own = [[layout.CT(i), layout.CI(i)] for i in range(layout.count)]
         held = layout.unseen(-1)
         free = set(range(layout.prompt)).difference(held) if held else ()
         self.words = runs(held)
+        owners = range(-1, layout.count)
+        self.phrases = [runs(sorted(set(held).difference(layout.unseen(i)))) if held else [] for i in owners]
         rest = runs(sorted(free)) if held else [layout.T]
         self.parts = [*self.words, *rest, layout.extra_slice, layout.X]
         self.sides = layout.prompt + layout.extra  # what is before X
@@ -55,26 +58,20 @@ class Columns:
         self.behind: Parts = []  # what lies behind the common part
 
     def common(self) -> Found:
-        """What T and extra see, and X without subjects."""
+        """What T and extra see."""
         return self._run(self.parts) or self._copied(self.parts, slice(0, self.length))
 
     def subject(self, i: int) -> Found:
-        """What the target tokens of this one see. Valid until another's is asked for."""
-        return self._target([*self._phrase(i), *self.own[i]])
+        """What the target tokens of this one see. Valid until the next is asked for."""
+        return self._target([*self.own[i], *self.phrases[i + 1]])
 
     def without(self, i: int) -> Found:
         """What they see without its condition; −1 = nobody's tokens. Likewise valid."""
-        return self._target(self._phrase(i))
+        return self._target(self.phrases[i + 1])
 
     def condition(self, i: int) -> Found:
         """What the tokens of a condition see: X and the subject's own. Likewise valid."""
         return self._seen([self.parts[-1]], self.own[i], self.sides)
-
-    def _phrase(self, i: int) -> Parts:
-        """Its words among the held."""
-        if not self.words:
-            return []
-        return runs(sorted(set(self.layout.unseen(-1)).difference(self.layout.unseen(i))))
 
     def _target(self, more: Parts) -> Found:
         return self._seen(self.parts[len(self.words) :], more, sum(sizes(self.words)))
@@ -85,7 +82,8 @@ class Columns:
         if found := self._run(every):
             return found
         if not self.keep and self.behind[: len(more)] != more:
-            self._write(self.length, more)
+            there = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(self.behind, more)))
+            self._write(self.length + sum(sizes(more[:there])), more[there:])
             self.behind = more
         return self._copied(every, slice(start, start + sum(sizes(every))))
 

@@ -8,10 +8,12 @@ X owned by nobody  T, X, extra                the same
 X, no owners       T, X, extra, conditions    the same
 extra              T, X, extra                everything
 
-Where a subject's phrase is held, of X its own tokens alone see the phrase.
+Where a subject's phrase is held, of X its own tokens alone see the phrase; in a silent sample all do.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -19,7 +21,9 @@ from torch import Tensor
 from .layout import TokenLayout
 
 
-def routing_mask(layout: TokenLayout, owner: Tensor | None = None, static: bool = True) -> Tensor:
+def routing_mask(
+    layout: TokenLayout, owner: Tensor | None = None, static: bool = True, silent: Sequence[bool] = ()
+) -> Tensor:
     """bool [B|1,L,L], True = the query (row) may attend to the key (column)."""
     device = "cpu" if owner is None else owner.device
     batch = 1 if owner is None else owner.shape[0]
@@ -42,7 +46,8 @@ def routing_mask(layout: TokenLayout, owner: Tensor | None = None, static: bool 
         for i in range(layout.count):
             for part in (layout.CT(i), layout.CI(i)):
                 mask[:, layout.X, part] = (owner == i)[..., None]
+        speaking = ~torch.tensor([*silent] or [False] * batch, device=device)[:, None]
         for i in range(-1, layout.count):
             for word in layout.unseen(i):
-                mask[:, layout.X, word] &= owner != i
+                mask[:, layout.X, word] &= (owner != i) | ~speaking
     return mask

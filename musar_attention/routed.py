@@ -30,6 +30,7 @@ def routed_attention(
     attend: Attend | None = None,
     mask: Tensor | None = None,
     strength: Sequence[float] | None = None,
+    silent: Sequence[bool] = (),
 ) -> Tensor:
     """Attention along the routes: q, k, v [B,H,L,D] -> [B,H,L,D].
 
@@ -40,6 +41,7 @@ def routed_attention(
     `mask`, additive float that broadcasts to [B,H,L,L], is added to the scores: `attend(q, k, v,
     mask)` then gets the part that belongs to its rows and columns.
     `strength[i]` blends what tokens of subject i see: 0 = without their condition, 1 = with it.
+    `silent`, of each sample: its prompt says nothing, so no phrase is held there; its tokens are nobody's.
     """
     _check(q, k, v, layout, owner)
     call = _Call(attend or _attend, mask, layout.length, q.device)
@@ -81,7 +83,8 @@ def routed_attention(
                 kk, vv, seen = columns.subject(i)
                 piece = call(asked, kk[b : b + 1], vv[b : b + 1], rows, seen, b)
             if s != 1:
-                kk, vv, seen = columns.without(i)
+                whole = i < 0 and silent and silent[b]
+                kk, vv, seen = columns.common() if whole else columns.without(i)
                 plain = call(asked, kk[b : b + 1], vv[b : b + 1], rows, seen, b)
                 piece = plain if s == 0 else torch.lerp(plain, piece, s)
             if isinstance(rows, Tensor):

@@ -197,10 +197,11 @@ class MusarConditioning(io.ComfyNode):
             conditioning, clip, vae, prompt, family, stream, wired, placed, reference_size, placement
         )
         seen = sum(subject.strength > 0 for subject in wired.values())
-        bound = planned.bound and not layout_until
         told = None
         if seen:
-            told = notice.show_status(cls.hidden, seen, placement.positions, chosen, family, bound)
+            told = notice.show_status(
+                cls.hidden, seen, placement.positions, chosen, family, planned.bound, layout_until
+            )
         if negative is not None:
             negative = planned.on(negative, negative=True)
         return io.NodeOutput(planned.on(conditioning), negative, ui=told)

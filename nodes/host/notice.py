@@ -12,12 +12,13 @@ from comfy_api.latest import io
 from comfy_execution.utils import get_executing_context
 from server import PromptServer
 
+from .advice import ANYMS, better, unplaced
 from .families import FAMILIES, Family, Preset
 from .settings import Settings
 from .surroundings import surroundings
 from .trained import differences, facts_of, on_off
 
-ROUTING, LORA, SUBJECT, ANYMS = "MusarRouting", "MusarDualLora", "MusarSubject", "AnymsLayout"
+ROUTING, LORA, SUBJECT = "MusarRouting", "MusarDualLora", "MusarSubject"
 NONE = "none"  # of MUSAR Dual LoRA
 SETTINGS, FOLLOWS, BY_HAND = "settings", "as the conditioning says", "by hand"  # of MUSAR Routing
 UNNAMED = {  # in old prompts
@@ -30,12 +31,6 @@ UNROUTED = (
     "No MUSAR Routing in this workflow: the references run into each other. Put MUSAR Routing "
     "between the model loader and the sampler."
 )
-
-UNPLACED = (
-    ". Boxes and regions bound their subjects, and do not place them: for that set layout_until here, to "
-)
-
-MANY = 4  # subjects for which there are presets
 
 FORGETFUL = (
     "KSampler (Efficient) gives its last picture again while prompt, seed and model are the same: it does "
@@ -52,6 +47,7 @@ def show_status(
     preset: Preset | None,
     family: Family,
     bound: bool = False,
+    until: float = 0.0,
 ) -> dict | None:
     """Writes onto the node, over what stood there; warnings are its UI output as well."""
     prompt, node = hidden.dynprompt, hidden.unique_id
@@ -61,7 +57,7 @@ def show_status(
     warnings = warnings_of(around, positions, preset, family)
     plural = "s" * (subjects != 1)
     well = f"{subjects} subject{plural}, routed · {preset or told_by_hand(around, positions)}"
-    well += better(family, preset, subjects) + (unplaced(around, family) if bound else "")
+    well += better(family, preset, subjects) + unplaced(around, family, bound, until)
     text = UNROUTED if warnings == [UNROUTED] else " ".join([f"{well}." if warnings else well, *warnings])
     server = getattr(PromptServer, "instance", None)
     if server is not None:
@@ -69,24 +65,6 @@ def show_status(
     for warning in warnings:
         log.warning(warning)
     return {"text": warnings} if warnings else None
-
-
-def better(family: Family, preset: Preset | None, subjects: int) -> str:
-    """The preset for so many subjects, where it is another one."""
-    names = [known.name for known in family.presets]
-    if preset and preset.name in names and subjects >= MANY:
-        for name in (f"{preset.name}, four or more", f"{preset.name}, one place"):
-            if name in names:
-                return f". For {MANY} or more subjects there is the preset '{name}'"
-    if preset and preset.off_prompt and subjects == 1:
-        return ". With one subject the preset UNO, and its file in Load LoRA, is far better"
-    return ""
-
-
-def unplaced(around: Iterable[Mapping], family: Family) -> str:
-    """What to do where boxes are to place; MUSAR AnyMS Layout does it by its adapter."""
-    beside = any(node["class_type"] == ANYMS for node in around)
-    return f"{UNPLACED}{family.layout_until:g}" if family.layout_until and not beside else ""
 
 
 def told_by_hand(around: Iterable[Mapping], positions: str) -> str:
@@ -233,8 +211,9 @@ def said_in_queue(positions: str, preset: str) -> str:
     around = surroundings(graph, node)
     chosen = [p for family in FAMILIES for p in family.presets if p.name == preset]  # of either model
     told = [warnings_of(around, p.positions, p) for p in chosen]
-    loras = any(node["class_type"] == LORA for node in around)
-    return str(told or [warnings_of(around, positions, None), told_by_hand(around, positions), loras])
+    kinds = {node["class_type"] for node in around}
+    told = told or [warnings_of(around, positions, None), told_by_hand(around, positions), LORA in kinds]
+    return str([*told, ANYMS in kinds])
 
 
 def is_wired(output: int) -> bool:

@@ -100,6 +100,7 @@ class RoutedCall:
         self.in_window = sigma is None or end <= float(sigma[0]) <= start
         self.phrases = phrase_weights(layout, x.device)
         self.silent = (context == 0).flatten(1).all(1)  # ConditioningZeroOut leaves the plan with no words
+        self.wordless = self.silent.tolist() if layout.unseen(-1) else []  # where words are held
         self.allowed = self._allowed(x, context)
         # Whose all tokens are in every layer, if that is known: nobody waits for the device to say it.
         alone = 0 if settled(layout) and self.allowed is None else None
@@ -184,7 +185,9 @@ class RoutedCall:
         def along(v: Tensor) -> Tensor:
             bias = None if mask is None else additive(mask, q.dtype)
             strength = [s.strength for s in self.plan.subjects]
-            return routed_attention(q, k, v, self.layout, routes, static, attend, bias, strength)
+            return routed_attention(
+                q, k, v, self.layout, routes, static, attend, bias, strength, self.wordless
+            )
 
         if leak:
             self.tally.leak = (

@@ -56,8 +56,8 @@ def routes(draw, most=16, side=4, owned=(True, True, False), static=(True, False
     return layout, batch, owner, draw(st.sampled_from(static))
 
 
-def dense(q, k, v, layout, owner=None, static=True, mask=None):
-    allowed = routing_mask(layout, owner, static)[:, None]  # B|1 1 L L
+def dense(q, k, v, layout, owner=None, static=True, mask=None, silent=()):
+    allowed = routing_mask(layout, owner, static, silent)[:, None]  # B|1 1 L L
     bias = torch.zeros(allowed.shape, dtype=q.dtype).masked_fill(~allowed, float("-inf"))
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias if mask is None else bias + mask)
 

@@ -77,6 +77,13 @@ def test_held_words():
     assert mask[layout.T, layout.T].all()
 
 
+@pytest.mark.parametrize("static", [True, False])
+def test_nothing_is_held_where_nothing_is_said(static):
+    layout = TokenLayout(3, (1, 2), (SubjectTokens((1, 1), (0, 2), held=True),))
+    mask = routing_mask(layout, torch.full((2, 2), -1), static, silent=[True, False])
+    assert mask[:, layout.X, layout.T].int().tolist() == [[[1, 1, 1]] * 2, [[0, 1, 0]] * 2]
+
+
 def test_both_off_is_everything():
     assert routing_mask(PAIR, None, static=False).all()
 

@@ -22,6 +22,17 @@ def test_equals_the_dense_mask(route, heads, depth, seed):
     assert distance(out, dense(q, k, v, layout, owner, static)) <= 1e-5
 
 
+@given(routes(owned=(True,)), st.integers(0, 7), SEEDS)
+@settings(max_examples=200)
+def test_samples_that_say_nothing(route, which, seed):
+    layout, batch, owner, static = route
+    silent = [bool(which >> b & 1) for b in range(batch)]
+    owner[torch.tensor(silent)] = -1
+    q, k, v = random_qkv(seed, layout, batch)
+    out = routed_attention(q, k, v, layout, owner, static, silent=silent)
+    assert distance(out, dense(q, k, v, layout, owner, static, silent=silent)) <= 1e-5
+
+
 @given(routes(), SEEDS)
 @settings(max_examples=200)
 def test_queries_without_references_are_the_first_rows(route, seed):

@@ -202,10 +202,10 @@ def dense(pack, monkeypatch):
 
     core, module = pack("musar_attention"), pack("nodes.host.routed_call")
 
-    def attention(q, k, v, layout, owner, static, attend, mask, strength):
+    def attention(q, k, v, layout, owner, static, attend, mask, strength, silent):
         if isinstance(owner, int):
             owner = torch.full((len(q), layout.target_length), owner)
-        allowed = core.routing_mask(layout, owner, static)[:, None]
+        allowed = core.routing_mask(layout, owner, static, silent)[:, None]
         bias = torch.zeros(allowed.shape, dtype=q.dtype).masked_fill_(~allowed, float("-inf"))
         return attend(q, k, v, bias if mask is None else bias + mask)
 

@@ -233,6 +233,8 @@ def test_what_is_in_force_by_hand(pack, static, told):
         ("by hand", {"lora": {"subject_lora": "silent.safetensors"}}, True),
         ("by hand", {"subject": {"prompt": "a dog"}}, False),
         ("UNO", {"route": {"static": False, "dynamic": False}}, True),  # not as the preset wants it
+        ("UNO", {"anyms": {}}, True),  # which places
+        ("by hand", {"anyms": {}}, True),
     ),
 )
 def test_a_node_runs_anew_only_where_its_text_may_change(pack, dual, monkeypatch, preset, change, anew):
@@ -240,6 +242,7 @@ def test_a_node_runs_anew_only_where_its_text_may_change(pack, dual, monkeypatch
     notice = pack("nodes.host.notice")
     kinds = {"route": ("MusarRouting", {"static": True, "dynamic": True, "settings": "by hand"})}
     kinds |= {"subject": ("MusarSubject", {"prompt": ""}), "lora": ("MusarDualLora", None)}
+    kinds |= {"anyms": ("AnymsLayout", None)}
 
     def graph(**more):
         inputs = {name: (told or {}) | more.get(name, {}) for name, (_, told) in kinds.items()}
@@ -250,13 +253,15 @@ def test_a_node_runs_anew_only_where_its_text_may_change(pack, dual, monkeypatch
         }
         last = ["lora", 0] if "lora" in every else ["load", 0]
         every["route"]["inputs"]["model"] = last
+        if "anyms" in every:
+            every["anyms"]["inputs"]["model"] = ["route", 0]
         words = {"subjects.subject_1": ["subject", 0]}
         return every | {
             "load": {"class_type": "UNETLoader", "inputs": {}},
             "words": {"class_type": "MusarConditioning", "inputs": words},
             "sample": {
                 "class_type": "KSampler",
-                "inputs": {"model": ["route", 0], "positive": ["words", 0]},
+                "inputs": {"model": ["anyms" if "anyms" in every else "route", 0], "positive": ["words", 0]},
             },
         }
 
@@ -289,15 +294,19 @@ def test_a_sampler_that_forgets_references_is_named(pack):
 )
 def test_the_number_of_subjects_has_a_preset(pack, family, preset, subjects, says):
     family = getattr(pack("nodes.host.families"), family)
-    said = pack("nodes.host.notice").better(family, preset and family.preset(preset), subjects)
+    said = pack("nodes.host.advice").better(family, preset and family.preset(preset), subjects)
     assert said.startswith(says) and bool(said) == bool(says)
 
 
 def test_boxes_that_only_bound(pack):
-    notice, families = pack("nodes.host.notice"), pack("nodes.host.families")
-    assert notice.unplaced(nodes_of(FOLLOWS), families.FLUX1) == f"{notice.UNPLACED}0.3"
-    assert notice.unplaced(nodes_of(FOLLOWS), families.FLUX2) == ""
-    assert notice.unplaced(nodes_of(FOLLOWS, ("AnymsLayout", {})), families.FLUX1) == ""
+    advice, families = pack("nodes.host.advice"), pack("nodes.host.families")
+    assert advice.unplaced(nodes_of(FOLLOWS), families.FLUX1, True, 0.0) == f"{advice.UNPLACED}0.3"
+    assert advice.unplaced(nodes_of(FOLLOWS), families.FLUX1, True, 0.3) == ""
+    assert advice.unplaced(nodes_of(FOLLOWS), families.FLUX1, False, 0.0) == ""
+    assert advice.unplaced(nodes_of(FOLLOWS), families.FLUX2, True, 0.0) == ""
+    assert advice.unplaced(nodes_of(FOLLOWS, ("AnymsLayout", {})), families.FLUX1, True, 0.0) == ""
+    for family in (families.FLUX1, families.FLUX2):
+        assert advice.unplaced(nodes_of(FOLLOWS), family, False, 0.3) == advice.NOTHING_TO_PLACE
 
 
 @pytest.mark.parametrize("other, twice", (("uno.safetensors", True), ("style.safetensors", False)))

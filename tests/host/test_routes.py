@@ -53,9 +53,12 @@ def test_split_equals_dense(flux, route, condition, compare, static, dynamic, co
 
 
 @pytest.mark.parametrize("static", (True, False))
-def test_boxes_that_place(flux, route, condition, compare, static):
+def test_boxes_that_place(flux, route, condition, compare, sample, owners, static):
     boxes = [[{"x": 0, "y": 0, "width": 40, "height": 96}, {"x": 32, "y": 0, "width": 48, "height": 40}]]
     subjects = condition(PROMPT, *PHRASES, boxes=boxes, layout_until=1.0)
+    free = condition(PROMPT, *PHRASES, boxes=boxes)
+    assert not torch.equal(*(sample(route(flux, static=static), c, steps=1) for c in (subjects, free)))
+    owners.seen.clear()
     difference, seen = compare(route(flux, static=static), subjects, batch=2)
     assert difference <= 1e-5
     assert {k for owner in seen for k in owner.unique().tolist()} >= {0, 1}

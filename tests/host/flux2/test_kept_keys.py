@@ -95,10 +95,10 @@ def test_routed_is_the_dense_mask(
     owners.replay(list(owners.seen))
     core, module = pack("musar_attention"), pack("nodes.host.routed_call")
 
-    def dense(q, k, v, layout, owner, static, attend, mask, strength):
+    def dense(q, k, v, layout, owner, static, attend, mask, strength, silent):
         outs = []
         for given in (owner, torch.full_like(owner, -1)):  # with the subject, and without
-            allowed = core.routing_mask(layout, given, static)[:, None, : q.shape[2]]
+            allowed = core.routing_mask(layout, given, static, silent)[:, None, : q.shape[2]]
             outs.append(attend(q, k, v, torch.zeros(1).masked_fill(~allowed, float("-inf"))))
         full = torch.nn.functional.pad(torch.tensor(strength)[owner], (layout.X.start, 0), value=1.0)
         full = torch.nn.functional.pad(full, (0, q.shape[2] - full.shape[1]), value=1.0)
