@@ -49,7 +49,7 @@ class AnymsLayout(io.ComfyNode):
                     optional=True,
                     force_input=True,
                     tooltip="Where subjects are to be: box k is subject_k's, in pixels of the canvas. From "
-                    "Create Bounding Boxes. Every subject needs one.",
+                    "Create Bounding Boxes. Every subject needs one, but with merge joint.",
                 ),
                 io.String.Input(
                     "priorities",

@@ -31,17 +31,17 @@ class MusarRouting(io.ComfyNode):
                     "static",
                     default=True,
                     tooltip="Static routing: prompt and references do not see each other, nor one "
-                    "reference another. On for MUSAR weights; off for UNO, Kontext and FLUX.2, which were "
-                    "trained seeing everything: on Sprites it took up to 0.04 of identity from the first "
-                    "two, 0.09 to 0.46 from FLUX.2.",
+                    "reference another. On for MUSAR weights and the preset UNO, four or more; off for UNO "
+                    "in Load LoRA, Kontext and FLUX.2, which were trained seeing everything: on Sprites it "
+                    "took up to 0.04 of identity from the first two, 0.09 to 0.46 from FLUX.2.",
                 ),
                 io.Boolean.Input(
                     "dynamic",
                     default=True,
                     tooltip="Dynamic routing: in every layer each part of the picture is given to the "
                     "subject whose phrase it follows (or reference: owners_by), and sees that reference "
-                    "alone. On Sprites, identity with four subjects: 0.53 without, 0.76 with it for a UNO, "
-                    "0.33 and 0.77 for a Kontext.",
+                    "alone. On Sprites, identity with four subjects: 0.53 without, 0.76 with it for a UNO "
+                    "that leaks, 0.25 and 0.72 for a Kontext.",
                 ),
                 io.Float.Input(
                     "start_percent",
@@ -51,8 +51,8 @@ class MusarRouting(io.ComfyNode):
                     step=0.001,
                     advanced=True,
                     tooltip="Routes from this share of the sampling on; outside the window "
-                    "everything sees everything. Model Sampling nodes go before this one. A shorter window "
-                    "lowered identity on Sprites: 0.76 in all steps, 0.70 in the second half alone.",
+                    "everything sees everything. Model Sampling nodes go before this one. On Sprites the "
+                    "second half alone gave 0.70 of identity instead of 0.76 for a UNO that leaks.",
                 ),
                 io.Float.Input(
                     "end_percent",
@@ -61,8 +61,9 @@ class MusarRouting(io.ComfyNode):
                     max=1.0,
                     step=0.001,
                     advanced=True,
-                    tooltip="Routes up to this share of the sampling. On Sprites 0.72 in the first half "
-                    "alone, 0.76 in all steps.",
+                    tooltip="Routes up to this share of the sampling. On Sprites the first half alone gave "
+                    "0.72 of identity instead of 0.76 for a UNO that leaks, 0.53 instead of 0.78 for "
+                    "another.",
                 ),
                 io.Int.Input(
                     "start_block",
