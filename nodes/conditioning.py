@@ -144,7 +144,7 @@ class MusarConditioning(io.ComfyNode):
                     "of the picture, a subject's own part alone sees its phrase, so that it is drawn there "
                     "more often. 0 = they only bound who sees which reference, and a subject drawn elsewhere "
                     "loses its looks. On Sprites 0.3 raised identity in boxes with four subjects from 0.57 "
-                    "to 0.72 for a UNO, and did nothing on FLUX.2 in four steps.",
+                    "to 0.72 for a UNO, and did nothing on FLUX.2.",
                 ),
             ],
             outputs=[
