@@ -45,7 +45,7 @@ def main() -> None:
     if args.flux2:
         made, runs = make_flux2(settings, folder, models, MODELS / VAE, not args.smoke)
     else:
-        made, runs = make_flux1(settings, folder, models, args.crowd, not args.smoke)
+        made, runs = make_flux1(settings, folder, models, not args.smoke)
     option = "" if name == "sprites" else f" {name.upper()}=1"
     write_page(models, made, file, f"make sprites-train{option}")
     if args.smoke:
@@ -53,14 +53,15 @@ def main() -> None:
 
 
 def make_flux1(
-    settings: dict, folder: Path, models: Path, crowd: bool, compiled: bool
+    settings: dict, folder: Path, models: Path, compiled: bool
 ) -> tuple[list[Made], dict[str, Run]]:
     made, runs = [], {}
-    weights = (mixing_weights if crowd else text_weights)(settings["text"]["seed"])
+    mixes = settings["text"].get("mixes", False)
+    weights = (mixing_weights if mixes else text_weights)(settings["text"]["seed"])
     text = Made(
         publish(weights, models / "sprites_text.safetensors", torch.float16),
         "The text encoder: a random vector for each word piece of T5, sinusoidal positions"
-        + (", and two rounds in which words take up their neighbours." if crowd else "."),
+        + (", and two rounds in which words take up their neighbours." if mixes else "."),
         f"seed {settings['text']['seed']}; nothing is learned",
     )
     if "vae" in settings:
