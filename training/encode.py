@@ -25,6 +25,7 @@ from .data.pair import BadRow, Pair, Source
 from .data.words import another
 from .encoders import Encoder, Store, new_encoder
 from .encoders.store import compact, name_of
+from .run.processes import leave
 from .train import open_feeds
 
 SHARD = 512  # rows of data in one
@@ -39,6 +40,7 @@ def main() -> None:
     args = parser.parse_args()
     try:
         encode(read_config(args.config, args.set), args.dry_run)
+        leave()
     except ValueError as error:
         raise SystemExit(f"encoding: {error}") from None
     except KeyboardInterrupt:

@@ -29,6 +29,7 @@ from .network.model import Trained, Variant, Wiring
 from .network.quantised import quantise, same_everywhere
 from .run.checkpoint import how_to_go_on
 from .run.examples import Examples
+from .run.processes import leave
 from .run.trainer import EachStep, Trainer
 from .run.validation import Validation
 
@@ -62,6 +63,7 @@ def main() -> None:
                 print(line)
         else:
             train(config, args.output)
+            leave()
     except ValueError as error:
         raise SystemExit(f"training: {error}") from None
     except KeyboardInterrupt:

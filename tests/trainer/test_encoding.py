@@ -167,7 +167,7 @@ def test_two_processes_share_the_rows(tiny_config, tmp_path):
     command += ["-m", "training.encode", "--config", str(file)]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.returncode == 0, done.stderr[-9000:]
     shards = Store(tmp_path / "cache", FluxEncoder(ROOT.joinpath(config["base"])).fingerprint())
     rows = [row for facts in shards.facts for row in facts["rows"]]
     assert len(shards.facts) == 2 and sorted(rows) == list(range(6)), "each row once"
