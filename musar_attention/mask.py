@@ -46,8 +46,8 @@ def routing_mask(
         for i in range(layout.count):
             for part in (layout.CT(i), layout.CI(i)):
                 mask[:, layout.X, part] = (owner == i)[..., None]
-        speaking = ~torch.tensor([*silent] or [False] * batch, device=device)[:, None]
+        whole = torch.tensor([*silent] or [False] * batch, device=device)[:, None]
         for i in range(-1, layout.count):
             for word in layout.unseen(i):
-                mask[:, layout.X, word] &= (owner != i) | ~speaking
+                mask[:, layout.X, word] &= (owner != i) | whole
     return mask

@@ -46,8 +46,8 @@ def show_status(
     positions: str,
     preset: Preset | None,
     family: Family,
-    bound: bool = False,
-    until: float = 0.0,
+    bound: bool,
+    until: float,
 ) -> dict | None:
     """Writes onto the node, over what stood there; warnings are its UI output as well."""
     prompt, node = hidden.dynprompt, hidden.unique_id
