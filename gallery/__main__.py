@@ -21,7 +21,7 @@ from .on_sprites import with_sprites
 from .on_tiny import with_tiny_flux2
 from .page import write_page
 from .tables import write_tables
-from .thumbnails import draw_thumbnail
+from .thumbnails import drawn_by_sprites, thumbnail
 
 FOLDER = ROOT / "workflows"
 
@@ -46,7 +46,8 @@ def main() -> None:
                 laid_out(ready.graph, browser.page)
                 subgraph.write_subgraph(ready, browser.page)
         for graph in every_graph():
-            (FOLDER / f"{graph.name}.jpg").write_bytes(draw_thumbnail(server, graph.prompt))
+            drawn = drawn_by_sprites(server, graph.prompt)
+            (FOLDER / f"{graph.name}.jpg").write_bytes(thumbnail(server, graph.prompt, drawn))
             print(f"workflows/{graph.name}: {len(graph.prompt)} nodes")
 
 

@@ -20,12 +20,15 @@ SIDE = 384  # pixels of a thumbnail, both ways
 PICTURE, MAP = "81", "91"
 
 
-def draw_thumbnail(server: ComfyServer, prompt: dict) -> bytes:
-    """A JPEG file of the picture; of the routing map where there is one; of all of a batch."""
+def thumbnail(server: ComfyServer, prompt: dict, images: dict[str, list[bytes]]) -> bytes:
+    """A JPEG file of the picture; of the routing map where there is one; of all of a batch.
+
+    `images`: what Sprites drew of it, by node.
+    """
     if is_cached(prompt):
         drawn = _references(server, prompt)
     else:
-        drawn = _in_boxes(server, prompt) if is_sdxl(prompt) else _pictures(server, prompt)
+        drawn = _in_boxes(server, prompt) if is_sdxl(prompt) else _pictures(images)
     across = round(len(drawn) ** 0.5)
     rows = [
         np.concatenate([np.asarray(i) for i in drawn[k : k + across]], 1)
@@ -42,8 +45,13 @@ def draw_thumbnail(server: ComfyServer, prompt: dict) -> bytes:
     return file.getvalue()
 
 
-def _pictures(server: ComfyServer, prompt: dict) -> list[Image.Image]:
-    images = server.run(as_sprites(prompt)).images
+def drawn_by_sprites(server: ComfyServer, prompt: dict) -> dict[str, list[bytes]]:
+    """Its pictures by node; none where Sprites has no model for it."""
+    known = not is_sdxl(prompt) and not is_cached(prompt)
+    return server.run(as_sprites(prompt)).images if known else {}
+
+
+def _pictures(images: dict[str, list[bytes]]) -> list[Image.Image]:
     return [Image.open(io.BytesIO(data)).convert("RGB") for data in images.get(MAP, images[PICTURE])]
 
 
