@@ -66,7 +66,7 @@ FRAME = """async kinds => {
   app.canvas.setDirty(true, true);
   return {x: x - rim, y: y - rim, width: wide * scale + 2 * rim, height: high * scale + 2 * rim};
 }"""
-SMALL = """() => {
+SMALL = """steps => {
   const set = (type, values) => {
     for (const node of window.app.graph._nodes.filter(n => n.type === type))
       for (const [name, value] of Object.entries(values))
@@ -76,7 +76,7 @@ SMALL = """() => {
   for (const node of window.app.graph._nodes.filter(n => ['Width', 'Height'].includes(n.title)))
     node.widgets[0].value = 128;
   set('Flux2Scheduler', {steps: 2});
-  set('KSampler', {steps: 8});
+  set('KSampler', {steps});
   set('MusarConditioning', {reference_size: 64});
   for (const node of window.app.graph._nodes.filter(n => n.type === 'CreateBoundingBoxes')) {
     const [width, height] = ['width', 'height'].map(s => node.widgets.find(w => w.name === s).value);
@@ -140,4 +140,4 @@ def ready(page, graph):
     page.evaluate(OPEN, graph)
     wait_for_nodes(page, len(graph["nodes"]))
     page.evaluate(SWAP_ENCODERS)
-    page.evaluate(SMALL)
+    page.evaluate(SMALL, 2)

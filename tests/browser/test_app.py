@@ -30,7 +30,7 @@ def test_two_subjects_open_as_a_form_that_draws_and_others_as_nodes(page, shippe
     written = [box.input_value() for box in form.get_by_role("textbox").all()]
     assert written[:3] == ["cat", "robot", "a cat next to a robot on the beach"]
     page.evaluate(SWAP_ENCODERS)
-    page.evaluate(SMALL)
+    page.evaluate(SMALL, 8)
     run(page, page.get_by_test_id("linear-run-button").get_by_role("button", name="Run"))
     page.wait_for_function(SHOWN)
     photograph("app")
