@@ -26,7 +26,7 @@ export COMFYUI_PYTHON := $(PY)
 
 TIERS := core sprites trainer host server tables browser
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
-LONGEST_FIRST := host browser trainer server sprites core tables
+LONGEST_FIRST := host browser tables server trainer sprites core
 PYTEST = "$(PY)" -m pytest -c tests/pytest.ini
 
 .PHONY: help host demo test lint test-hosts $(TIERS:%=test-%) bench-attention bench-cached bench-lora bench-record \

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.browser import NODES_2, WAYS
+from tools.browser import CLASSIC, NODES_2, WAYS
+from tools.comfy_server import ROOT
 
 from .canvas import BROKEN, OPEN, PROMPT, drop, overlaps, ready, run, wait_for_nodes
 from .conftest import WORKFLOWS
@@ -38,12 +39,22 @@ def test_dropped_as_a_file(page, shipped):
     assert page.evaluate(PROMPT) == prompt
 
 
+def few_of(names):
+    """Graphs that together hold every kind of node there is in all of these."""
+    prompts = {name: json.loads((ROOT / "workflows" / "api" / f"{name}.json").read_text()) for name in names}
+    kinds = {name: {node["class_type"] for node in prompt.values()} for name, prompt in prompts.items()}
+    few, left = [], set().union(*kinds.values())
+    while left:
+        few.append(max(names, key=lambda name: len(kinds[name] & left)))
+        left -= kinds[few[-1]]
+    return few
+
+
 # a server test runs try_sprites, and those of SDXL with another loader: the stock one knows the full size
 RUN = [name for name in WORKFLOWS if name != "try_sprites" and not name.endswith("sdxl")]
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", RUN)
+@pytest.mark.parametrize("name, way", [(n, NODES_2) for n in RUN] + [(n, CLASSIC) for n in few_of(RUN)])
 def test_run_shows_pictures(shared, shipped, way, name):
     graph, prompt = shipped(name)
     ready(shared, graph)

@@ -42,7 +42,7 @@ def test_the_host_reads_words_as_the_trainer_does(painter, prompt):
 
 
 def test_vae_round_trips_are_read_right(painter):
-    truth = read_truth(50, view=painter.round_trip)
+    truth = read_truth(25, view=painter.round_trip)
     assert min(truth.kinds, truth.positions, truth.identities, truth.places) >= 0.98
     assert truth.diptychs == 0
 

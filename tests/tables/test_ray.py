@@ -9,48 +9,44 @@ from batch.journal import Journal
 from .conftest import finished, ledger, plain, start
 
 
+def done(out):
+    """Rows that are finished."""
+    return sum(1 for _ in Journal(out / "journal").finished()) if (out / "journal").exists() else 0
+
+
 def workers(out):
     """Process ids of those that have begun a row, from their journals' names."""
     return [int(file.stem.split("-")[2]) for file in (out / "journal").glob("*.jsonl")]
 
 
-def test_two_actors_one_killed_in_the_middle(server, written, tmp_path):
-    """Every row once; the server saves as many pictures as there are rows."""
-    rows = [{"Colour/color": k} for k in range(1, 61)]
+def test_the_command_killed_and_then_one_of_two_actors(server, written, tmp_path):
+    """Actors go with their command. Rows that the server has still are asked for, and not drawn anew: every
+    row once, and the server saves as many pictures as there are rows."""
+    rows = [{"Colour/color": k} for k in range(1, 91)]
     graph = plain(200)
     graph["2"]["inputs"]["filename_prefix"] = "ray/it"
-    arguments = [*written(rows, graph), "--server", server.address, "--ray", "--actors", 2]
-    process = start(*arguments)
-    out = tmp_path / "out"
-    while len(workers(out)) < 2 or sum(1 for _ in Journal(out / "journal").finished()) < 20:
-        time.sleep(0.05)
-        assert process.poll() is None, process.communicate()[0]
-    os.kill(workers(out)[0], signal.SIGKILL)
-    finished(process)
-    assert [(r["row"], r["status"]) for r in ledger(tmp_path)] == [(k, "drawn") for k in range(1, 61)]
-    assert len(list((server.base / "output" / "ray").glob("it_*.png"))) == 60
-    assert len(workers(out)) >= 2 and list((out / "parts").glob("*/*.parquet"))
-
-
-def test_the_command_killed_and_given_again(server, written, tmp_path):
-    """Its actors go with it. Rows that the server has still are asked for, and not drawn anew."""
-    rows = [{"Colour/color": k} for k in range(1, 61)]
-    graph = plain(200)
-    graph["2"]["inputs"]["filename_prefix"] = "ray_again/it"
     both = f"{server.address},{server.address}"
     arguments = [*written(rows, graph), "--servers", both, "--ray", "--actors", 2]
-    process = start(*arguments)
-    journal = tmp_path / "out" / "journal"
-    while not journal.exists() or sum(1 for _ in Journal(journal).finished()) < 20:
-        time.sleep(0.05)
-        assert process.poll() is None, process.communicate()[0]
+    out = tmp_path / "out"
+
+    def in_the_middle(of, new):
+        """Started; `of` rows are finished, and there are `new` workers more."""
+        process, before = start(*arguments), set(workers(out))
+        while len(there := set(workers(out)) - before) < new or done(out) < of:
+            time.sleep(0.05)
+            assert process.poll() is None, process.communicate()[0]
+        assert done(out) < len(rows)
+        return process, there
+
+    process, _ = in_the_middle(20, 1)
     process.kill()
     process.wait()
-    begun = sum(1 for _ in Journal(journal).finished())
-    assert begun < 60, "it was killed in the middle"
-    finished(start(*arguments))
-    assert [(r["row"], r["status"]) for r in ledger(tmp_path)] == [(k, "drawn") for k in range(1, 61)]
-    assert len(list((server.base / "output" / "ray_again").glob("it_*.png"))) == 60
+    process, there = in_the_middle(done(out) + 10, 2)
+    os.kill(there.pop(), signal.SIGKILL)
+    finished(process)
+    assert [(r["row"], r["status"]) for r in ledger(tmp_path)] == [(k, "drawn") for k in range(1, 91)]
+    assert len(list((server.base / "output" / "ray").glob("it_*.png"))) == 90
+    assert list(out.glob("parts/*/*.parquet"))
 
 
 def test_a_picture_that_cannot_be_put_down_ends_in_a_sentence(server, written, tmp_path):
