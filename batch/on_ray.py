@@ -76,12 +76,13 @@ def draw_on_ray(
         stop_servers(servers)
         return
     plan = _write_plan(run, check, run.output / "plan.parquet")
+    # a cluster's workers must be told where this package is; those of this process look where it does
+    elsewhere = {"runtime_env": {"env_vars": {"PYTHONPATH": str(ROOT)}}}
     ray.init(
         address=address,
         log_to_driver=False,
         logging_level=logging.ERROR,
-        runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
-        **({} if address else {"include_dashboard": False}),
+        **(elsewhere if address else {"include_dashboard": False}),
     )
     local = "://" not in run.rules.pictures  # and then named from where this process is
     rules = replace(run.rules, pictures=str(Path(run.rules.pictures).resolve())) if local else run.rules

@@ -45,8 +45,8 @@ WATCH = """() => {
 }"""
 
 
-def test_every_subject_brings_the_next_socket(page):
-    assert page.evaluate(GROW, 3) == [1, 2, 3, 4]
+def test_every_subject_brings_the_next_socket(shared):
+    assert shared.evaluate(GROW, 3) == [1, 2, 3, 4]
 
 
 def test_help_opens(page):

@@ -82,13 +82,13 @@ def test_a_picture_brings_its_workflow(page, shipped, server):
 
 
 @pytest.mark.parametrize("name", ["two_subjects_kontext", "boxes_uno"])
-def test_a_graph_saved_by_an_older_version_means_what_it_meant(page, name):
+def test_a_graph_saved_by_an_older_version_means_what_it_meant(shared, name):
     """Widgets that came since get values that change nothing."""
     files = (OLDER / f"{name}.json", OLDER / f"{name}_api.json")
     graph, before = (json.loads(file.read_text()) for file in files)
-    page.evaluate(OPEN, graph)
-    wait_for_nodes(page, len(graph["nodes"]))
-    now = page.evaluate(PROMPT)
+    shared.evaluate(OPEN, graph)
+    wait_for_nodes(shared, len(graph["nodes"]))
+    now = shared.evaluate(PROMPT)
     since = {
         "MusarConditioning": {"places": 0, "preset": "by hand", "negative_prompt": "", "layout_until": 0},
         "MusarRouting": {
