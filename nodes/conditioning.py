@@ -118,10 +118,11 @@ class MusarConditioning(io.ComfyNode):
                     tooltip="Whose weights these are: sets positions here, and static, evidence, owners_by, "
                     "remember and smooth in MUSAR Routing where its settings follow the conditioning. by "
                     "hand = as the widgets say. UNO, four or more = UNO's file in MUSAR Dual LoRA as both "
-                    "branches: on Sprites 0.95 instead of 0.74 with four subjects, and worse than UNO with "
-                    "one. Kontext, one place = every reference where its one picture lay in training: on "
-                    "Sprites 0.77 instead of 0.72 with four. MUSAR, four or more = likewise: 0.97 instead of "
-                    "0.94 with five. FLUX.2, four or more = owners by attention: on Sprites of FLUX.2 0.64 "
+                    "branches: on Sprites 0.95 instead of 0.74 with four subjects for a UNO trained on wide "
+                    "pictures, little for others, and worse than UNO with one. Kontext, one place = every "
+                    "reference where its one picture lay in training: on Sprites 0.77 instead of 0.72 with "
+                    "four. MUSAR, four or more = likewise: 0.97 instead of 0.94 with five. FLUX.2, four or "
+                    "more = owners by attention: on Sprites of FLUX.2 0.64 "
                     "instead of 0.53 with four subjects in four steps.",
                 ),
                 io.String.Input(
