@@ -95,6 +95,7 @@ def train(config: dict, folder: Path, each_step: EachStep = lambda trainer, loss
     for told in often(config, feeds, trainer.accelerator.num_processes):
         trainer.accelerator.print(told)
     trainer.run(lambda trainer, loss: [look(trainer, loss) for look in looks])
+    trainer.log.close()
     for feed in feeds:
         feed.learn_of(gather_object([feed.told()]))
     if trainer.accelerator.is_main_process:

@@ -209,7 +209,7 @@ def test_two_processes_are_one_with_the_same_batch(config, tmp_path):
         command += ["--output", str(tmp_path / name)]
         command += [word for change in changes for word in ("--set", change)]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-2000:]
+        assert done.returncode == 0, f"{name}: {done.stderr[-9000:]}"
     one, *others = (
         load_file(tmp_path / name / "checkpoint.safetensors") for name in ("one", "two", "sharded")
     )

@@ -50,6 +50,11 @@ class Log:
         if self.writer:
             self.writer.add_image(name, pixels, number, dataformats="HWC")
 
+    def close(self) -> None:
+        """What was noted is in the file."""
+        if self.writer:
+            self.writer.close()
+
 
 def memory() -> int:
     """Bytes: the most there was on the GPU, or what this process has where there is none."""
