@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import json
 import logging
+import os
 import re
 import threading
 import time
@@ -76,6 +77,7 @@ def draw_on_ray(
         stop_servers(servers)
         return
     plan = _write_plan(run, check, run.output / "plan.parquet")
+    address = address or os.environ.get("RAY_ADDRESS")  # as Ray itself would
     # a cluster's workers must be told where this package is; those of this process look where it does
     elsewhere = {"runtime_env": {"env_vars": {"PYTHONPATH": str(ROOT)}}}
     ray.init(
